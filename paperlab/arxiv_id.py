@@ -1,0 +1,73 @@
+"""arXiv identifiers: the id without version is a paper's identity, the version is its history.
+
+Schemes (https://info.arxiv.org/help/arxiv_identifier.html): `2401.00001` since 2015, `0704.0001` from April 2007,
+`cs/0503050` and `math.GT/0309136` before.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from paperlab.errors import InvalidInput
+
+_NEW = r"(?P<new>(?P<year>\d{2})(?P<month>0[1-9]|1[0-2])\.(?P<number>\d{4,5}))"
+_OLD = r"(?P<old>(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<serial>\d{2}(?:0[1-9]|1[0-2])\d{3}))"
+_ID = re.compile(rf"(?:{_NEW}|{_OLD})(?:v(?P<version>[1-9]\d*))?", re.ASCII)
+_HOSTS = ("arxiv.org", "export.arxiv.org", "www.arxiv.org", "alphaxiv.org", "www.alphaxiv.org", "ar5iv.org")
+_FIVE_DIGITS_SINCE = 1501
+
+
+@dataclass(frozen=True, order=True)
+class ArxivId:
+    """`base` is the id without version; `version` is None where the text named none."""
+
+    base: str
+    version: int | None = None
+
+    def __str__(self) -> str:
+        return self.base if self.version is None else f"{self.base}v{self.version}"
+
+    @property
+    def abstract_url(self) -> str:
+        return f"https://arxiv.org/abs/{self}"
+
+    @classmethod
+    def parse(cls, text: str) -> ArxivId:
+        """An identifier from `2401.00001v2`, `arXiv:cs/0503050`, or an abs, pdf, html or DOI address.
+
+        Raises InvalidInput where the text holds none: a number that arXiv could never have given out is refused
+        here, so that it costs no request.
+        """
+        bare = _strip_address(text.strip())
+        match = _ID.fullmatch(bare)
+        if match is None or not _plausible(match):
+            raise InvalidInput(
+                f'"{text}" is not an arXiv identifier',
+                "examples: 1706.03762   1706.03762v7   cs/0503050   https://arxiv.org/abs/1706.03762",
+            )
+        version = match["version"]
+        base = match["new"] or f"{match['archive']}/{match['serial']}"
+        return cls(base, int(version) if version else None)
+
+
+def _strip_address(text: str) -> str:
+    parts = urlsplit(text if "://" in text else "")
+    if parts.netloc:
+        host = parts.netloc.lower().rpartition("@")[2].partition(":")[0]
+        path = unquote(parts.path)
+        if host in {"doi.org", "dx.doi.org"}:
+            return re.sub(r"^/10\.48550/arxiv\.", "", path, flags=re.IGNORECASE)
+        if host in _HOSTS:
+            return re.sub(r"^/(?:abs|pdf|html|ps|format|src|e-print|overview)/|\.pdf$|/$", "", path)
+        return text
+    return re.sub(r"^arxiv:\s*", "", text, flags=re.IGNORECASE)
+
+
+def _plausible(match: re.Match[str]) -> bool:
+    if match["old"]:
+        return True
+    month = int(match["year"] + match["month"])
+    digits = 5 if month >= _FIVE_DIGITS_SINCE else 4
+    return month >= 704 and len(match["number"]) == digits and int(match["number"]) > 0

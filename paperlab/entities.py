@@ -1,0 +1,258 @@
+"""Every noun of paperlab as a plain value.  No behaviour that needs the outside world, no defaults from settings.
+
+Times are aware datetimes in UTC.  Identifiers of papers are arXiv ids without version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+# --- papers ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One version of a paper as its source described it."""
+
+    arxiv_id: str
+    version: int
+    title: str
+    abstract: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    primary_category: str
+    submitted_at: datetime
+    """When version 1 was submitted."""
+    updated_at: datetime
+    """When this version was submitted."""
+    comment: str | None = None
+    journal_ref: str | None = None
+    doi: str | None = None
+    source: str = "query-api"
+    """Who told us: "query-api", or "seed" for the landmark papers that ship with paperlab."""
+
+    @property
+    def abstract_url(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv_id}"
+
+
+@dataclass(frozen=True)
+class ProfileMatch:
+    """Why a paper is relevant to a profile: the terms that were found, empty if the category alone decides."""
+
+    profile: str
+    arxiv_id: str
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a reader calls relevant.  A paper matches if it is in one of `always` or holds one of `terms`."""
+
+    name: str
+    categories: tuple[str, ...]
+    """Asked of arXiv; every paper of them is kept."""
+    always: tuple[str, ...]
+    """Categories whose papers are all relevant."""
+    terms: tuple[str, ...]
+    """Words or phrases looked for in title and abstract, whole words, case folded; a final * is any ending."""
+
+
+# --- sync -----------------------------------------------------------------------------------------------------
+
+
+class ReceiptStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    """Stopped by a budget or by arXiv; the next sync goes on."""
+    INTERRUPTED = "interrupted"
+    """The process died; found by the next sync."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one sync asked, what the source announced, what we hold of it and what is open."""
+
+    id: int
+    source: str
+    kind: str
+    """ "nightly", "window" or "lookup"."""
+    query: str
+    status: ReceiptStatus
+    reason: str
+    started_at: datetime
+    finished_at: datetime | None
+    requests: int
+    announced: int
+    """Distinct papers that the source showed within what was asked."""
+    held: int
+    """Of those, how many the store holds now."""
+    new: int
+    revised: int
+    unchanged: int
+    open: int
+    """Announced and not held."""
+    waited_s: float
+    """Seconds spent waiting for the rate limit and back-off."""
+    cursor_before: datetime | None
+    cursor_after: datetime | None
+
+
+# --- claims and verdicts --------------------------------------------------------------------------------------
+
+
+class ClaimKind(StrEnum):
+    STRUCTURAL = "structural"
+    VALUE = "value"
+    BOUND = "bound"
+    ORDERING = "ordering"
+    TREND = "trend"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    value: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One number or property that a source reports, where it stands, and the protocol behind it."""
+
+    id: str
+    source: str
+    kind: ClaimKind
+    place: Mapping[str, str]
+    statement: str
+    task: str
+    dataset: str
+    split: str
+    metric: str
+    value: float | None
+    unit: str
+    protocol: Mapping[str, Any]
+    tolerance: Tolerance | None
+    reproduction: str
+    recipe: str | None
+    tier: str | None
+    confidence: str
+    """ "verified-in-text" (read in a public text), "ours", or "memory" (not found in a text: it can't be judged)."""
+    evidence: str = ""
+    relation: str | None = None
+    """For a bound: "at-least" or "at-most"."""
+    better: str | None = None
+    worse: str | None = None
+    """For an ordering: the two claims it compares."""
+    source_version: int | None = None
+
+    @property
+    def place_text(self) -> str:
+        return ", ".join(f"{key} {value}" for key, value in self.place.items())
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number that a finished run (or a structural check) measured, with the protocol it used."""
+
+    claim_id: str | None
+    run_id: str | None
+    """None for a structural check, which needs no training."""
+    recipe: str | None
+    tier: str | None
+    seed: int | None
+    fingerprint: str
+    task: str
+    dataset: str
+    split: str
+    metric: str
+    value: float
+    unit: str
+    n: int | None
+    protocol: Mapping[str, Any]
+    signature: str | None = None
+
+
+class VerdictKind(StrEnum):
+    REPRODUCED = "reproduced"
+    DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not-comparable"
+    NOT_ATTEMPTED = "not-attempted"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the runs say of a claim, and from what it was computed."""
+
+    claim_id: str
+    kind: VerdictKind
+    reason: str
+    measured: float | None = None
+    interval: tuple[float, float] | None = None
+    """Confidence interval of the mean measured value, at the level of the test."""
+    seeds: int = 0
+    seeds_needed: int = 0
+    """For `inconclusive`: how many more seeds are expected to decide it."""
+    differing_fields: tuple[str, ...] = ()
+    """For `not-comparable`: the protocol fields that differ."""
+    run_ids: tuple[str, ...] = ()
+
+
+# --- runs -----------------------------------------------------------------------------------------------------
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one recipe with one seed, across restarts, as its run directory tells it."""
+
+    id: str
+    path: Path
+    reproduction: str
+    recipe: str
+    tier: str
+    seed: int
+    overrides: Mapping[str, Any]
+    fingerprint: str
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime | None
+    step: int
+    max_steps: int | None
+    device: str
+    attempts: int
+    seconds: float | None
+    """Seconds of training and evaluation, once finished."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """run.json as it was written."""
+
+
+@dataclass(frozen=True)
+class MetricPoint:
+    step: int
+    time: float
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    step: int
+    source: str
+    output: str
+    reference: str | None
+    decoding: Mapping[str, Any]

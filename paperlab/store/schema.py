@@ -1,0 +1,242 @@
+"""The tables as they are now.  migrations/ leads from every past revision to here; `alembic check` holds them equal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC on our side, a plain UTC timestamp in the database (SQLite knows no zones)."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, datetime: UtcDateTime, dict[str, Any]: JSON, list[str]: JSON}
+
+
+# --- papers (primary) -----------------------------------------------------------------------------------------
+
+
+class PaperRow(Base):
+    """The newest version we hold of each paper."""
+
+    __tablename__ = "papers"
+
+    arxiv_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    title: Mapped[str]
+    abstract: Mapped[str]
+    authors: Mapped[list[str]]
+    primary_category: Mapped[str]
+    comment: Mapped[str | None]
+    journal_ref: Mapped[str | None]
+    doi: Mapped[str | None]
+    submitted_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+    source: Mapped[str]
+    first_held_at: Mapped[datetime] = mapped_column(index=True)
+    """When this paper came into the store."""
+    last_changed_at: Mapped[datetime]
+    """When its record here last changed."""
+
+
+class PaperCategoryRow(Base):
+    """Categories in arXiv's order: position 0 is the primary one where arXiv lists it first."""
+
+    __tablename__ = "paper_categories"
+
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+    __table_args__ = (Index(None, "category", "arxiv_id"),)
+
+
+class PaperVersionRow(Base):
+    """Each version that we have seen, as it was described when we saw it."""
+
+    __tablename__ = "paper_versions"
+
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    abstract: Mapped[str]
+    authors: Mapped[list[str]]
+    categories: Mapped[list[str]]
+    comment: Mapped[str | None]
+    journal_ref: Mapped[str | None]
+    doi: Mapped[str | None]
+    updated_at: Mapped[datetime]
+    source: Mapped[str]
+    held_at: Mapped[datetime]
+
+
+class ProfileMatchRow(Base):
+    __tablename__ = "profile_matches"
+
+    profile: Mapped[str] = mapped_column(primary_key=True)
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
+    terms: Mapped[list[str]]
+
+    __table_args__ = (Index(None, "arxiv_id"),)
+
+
+# --- sync (primary) -------------------------------------------------------------------------------------------
+
+
+class CursorRow(Base):
+    """Where each source's sync stopped; written in the transaction of the papers that it covers."""
+
+    __tablename__ = "cursors"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """Source and question, such as "query-api:cs.AI+cs.CL"."""
+    reached_at: Mapped[datetime]
+    """Every revision up to this time is held."""
+    moved_at: Mapped[datetime]
+
+
+class ReceiptRow(Base):
+    __tablename__ = "receipts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    source: Mapped[str]
+    kind: Mapped[str]
+    query: Mapped[str]
+    status: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    finished_at: Mapped[datetime | None]
+    requests: Mapped[int] = mapped_column(default=0)
+    announced: Mapped[int] = mapped_column(default=0)
+    held: Mapped[int] = mapped_column(default=0)
+    new: Mapped[int] = mapped_column(default=0)
+    revised: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    open: Mapped[int] = mapped_column(default=0)
+    waited_s: Mapped[float] = mapped_column(Float, default=0.0)
+    cursor_before: Mapped[datetime | None]
+    cursor_after: Mapped[datetime | None]
+    process: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Host and process id of the sync, so that the next one can tell whether it died."""
+
+
+# --- verdicts (primary) ---------------------------------------------------------------------------------------
+
+
+class VerdictRow(Base):
+    """The append-only log: one row when a claim's verdict, or what it was computed from, changes."""
+
+    __tablename__ = "verdicts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    claim_id: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    reason: Mapped[str]
+    measured: Mapped[float | None]
+    judged_at: Mapped[datetime]
+    computed_from: Mapped[dict[str, Any]]
+    """The claim's content hash, and run, fingerprint and value of every measurement used."""
+
+
+# --- runs (derived from run directories) ----------------------------------------------------------------------
+
+
+class RunRow(Base):
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str]
+    reproduction: Mapped[str]
+    recipe: Mapped[str] = mapped_column(index=True)
+    tier: Mapped[str]
+    seed: Mapped[int]
+    overrides: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime | None]
+    step: Mapped[int]
+    max_steps: Mapped[int | None]
+    device: Mapped[str]
+    attempts: Mapped[int]
+    seconds: Mapped[float | None] = mapped_column(Float)
+    record: Mapped[dict[str, Any]]
+    indexed: Mapped[dict[str, Any]]
+    """How far each of the directory's files has been read: {"metrics.jsonl": {"offset": ..., "size": ...}, ...}."""
+
+
+class RunPointRow(Base):
+    __tablename__ = "run_points"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[float] = mapped_column(Float)
+    value: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+
+class RunSampleRow(Base):
+    __tablename__ = "run_samples"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    step: Mapped[int]
+    source: Mapped[str]
+    output: Mapped[str]
+    reference: Mapped[str | None]
+    decoding: Mapped[dict[str, Any]]
+
+
+class MeasurementRow(Base):
+    __tablename__ = "measurements"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    claim_id: Mapped[str | None] = mapped_column(index=True)
+    task: Mapped[str]
+    dataset: Mapped[str]
+    split: Mapped[str]
+    metric: Mapped[str]
+    value: Mapped[float] = mapped_column(Float)
+    unit: Mapped[str]
+    n: Mapped[int | None]
+    protocol: Mapped[dict[str, Any]]
+    signature: Mapped[str | None]
