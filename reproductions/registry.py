@@ -1,0 +1,237 @@
+"""The list of reproductions: what can be run, under which name, and which code a run depends on.
+
+Standard library only, and lazy: a folder's `__init__.py` and `recipes.py` are imported when they are asked for, and neither
+imports torch.  `PAPERLAB_REPRODUCTIONS` (importable package names, separated by commas) adds reproductions that live
+outside this repository; they follow the same layout.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import io
+import os
+import tokenize
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reproductions.engine.recipe import Recipe
+
+PACKAGES = ("reproductions.transformer",)
+TIERS = ("full", "mini", "smoke")
+
+# They record what happened and cannot change what is computed, so a run survives their changes.
+_NOT_FINGERPRINTED = ("reproductions.registry", "reproductions.run_directory", "reproductions.engine.provenance")
+
+
+class ReproductionError(Exception):
+    """An error for people: the thing and the reason, the next command, and the exit code it ends with."""
+
+    def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class UnknownName(ReproductionError):
+    """No reproduction, recipe or tier has this name (exit 3)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint, exit_code=3)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where claims come from.  `submitted` and `updated` are ISO dates; `summary` is one line in our own words."""
+
+    kind: str  # "arxiv", "doi" or "url"
+    id: str
+    title: str
+    authors: tuple[str, ...] = ()
+    submitted: str = ""
+    updated: str = ""
+    categories: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A paper's folder of code.  `recipes` maps each recipe's name to one line; the registry fills in `folder`."""
+
+    name: str
+    title: str
+    sources: tuple[Source, ...]
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""  # the package's importable name, "reproductions.transformer"
+
+
+def all() -> tuple[Reproduction, ...]:
+    """Every reproduction, in the order of the list."""
+    extra = os.environ.get("PAPERLAB_REPRODUCTIONS", "")
+    packages = (*PACKAGES, *(name.strip() for name in extra.split(",") if name.strip()))
+    return tuple(_load(package) for package in packages)
+
+
+def names() -> list[str]:
+    return [reproduction.name for reproduction in all()]
+
+
+def recipe_names() -> list[str]:
+    return [recipe for reproduction in all() for recipe in reproduction.recipes]
+
+
+def get(name: str) -> Reproduction:
+    """The reproduction called `name`, or the one that has a recipe called `name`.  Raises UnknownName."""
+    reproductions = all()
+    for reproduction in reproductions:
+        if name == reproduction.name or name in reproduction.recipes:
+            return reproduction
+    known = [recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    everything = "all of them: python -m reproductions --list"
+    hint = f"did you mean: {near[0]:<24}{everything}" if near else everything
+    raise UnknownName(f'no reproduction is called "{name}"', hint)
+
+
+def tiers(recipe_name: str) -> tuple[str, ...]:
+    """The tiers of a recipe, largest first.  Raises UnknownName."""
+    found = {tier for name, tier in _recipes(recipe_name) if name == recipe_name}
+    return tuple(sorted(found, key=lambda tier: TIERS.index(tier) if tier in TIERS else len(TIERS)))
+
+
+def recipe(recipe_name: str, tier: str) -> Recipe:
+    """The numbers of one tier.  Raises UnknownName."""
+    recipes = _recipes(recipe_name)
+    if (recipe_name, tier) not in recipes:
+        have = ", ".join(tiers(recipe_name))
+        raise UnknownName(f'{recipe_name} has no tier "{tier}"', f"it has: {have}")
+    return recipes[recipe_name, tier]
+
+
+def task(name: str) -> Callable[..., Any]:
+    """The folder's Task class.  Imports torch."""
+    return importlib.import_module(f"{get(name).folder}.task").Task  # type: ignore[no-any-return]
+
+
+def structure(name: str) -> list[dict[str, Any]]:
+    """Measures the structural claims of a folder (parameter counts, equations) without training.  Imports torch."""
+    module = importlib.import_module(f"{get(name).folder}.task")
+    measure: Callable[[], list[dict[str, Any]]] | None = getattr(module, "structure", None)
+    return measure() if measure else []
+
+
+def folder(name: str) -> Path:
+    """Where the reproduction's files lie."""
+    return _source_file(get(name).folder).parent
+
+
+def claims(name: str) -> list[dict[str, Any]]:
+    """The claims of the folder's claims.toml, as they stand there."""
+    path = folder(name) / "claims.toml"
+    try:
+        return list(tomllib.loads(path.read_text(encoding="utf-8")).get("claim", []))
+    except tomllib.TOMLDecodeError as error:
+        raise ReproductionError(f"{path} is not valid TOML: {error}", "correct the file", 3) from error
+
+
+def readme(name: str) -> str:
+    return (folder(name) / "README.md").read_text(encoding="utf-8")
+
+
+def fingerprint(name: str) -> str:
+    """SHA-256 over every module of ours that computes something in a run of `name`, without comments and docstrings.
+
+    The modules are found by following import statements from the folder's task and recipes and from the trainer; nothing is
+    executed beyond the packages' `__init__.py`.
+    """
+    package = get(name).folder
+    roots = {"reproductions", package.partition(".")[0]}
+    queue = [f"{package}.task", f"{package}.recipes", "reproductions.engine.trainer"]
+    sources: dict[str, str] = {}
+    while queue:
+        module = queue.pop()
+        if module in sources or module in _NOT_FINGERPRINTED or module.partition(".")[0] not in roots:
+            continue
+        path = _source_file(module)
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        sources[module] = _without_prose(source, tree)
+        queue.extend(_imports(tree, module if path.name == "__init__.py" else module.rpartition(".")[0]))
+    digest = hashlib.sha256()
+    for module in sorted(sources):
+        digest.update(f"{module}\n{sources[module]}\n".encode())
+    return digest.hexdigest()
+
+
+def _load(package: str) -> Reproduction:
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or not package.startswith(error.name):
+            raise
+        hint = "its folder must be on PYTHONPATH; the list comes from PAPERLAB_REPRODUCTIONS"
+        raise UnknownName(f'no package is called "{package}"', hint) from error
+    return replace(module.REPRODUCTION, folder=package)
+
+
+def _recipes(recipe_name: str) -> dict[tuple[str, str], Recipe]:
+    reproduction = get(recipe_name)
+    recipes: dict[tuple[str, str], Recipe] = importlib.import_module(f"{reproduction.folder}.recipes").RECIPES
+    if not any(recipe_name == name for name, _ in recipes):
+        have = ", ".join(reproduction.recipes)
+        raise UnknownName(f'"{recipe_name}" is a paper, not a recipe', f"its recipes: {have}")
+    return recipes
+
+
+def _source_file(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise UnknownName(f"the module {module} cannot be found", "install the package again")
+    return Path(spec.origin)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                base = ".".join([*parts[: len(parts) - node.level + 1], *([base] if base else [])])
+            if base.partition(".")[0] != package.partition(".")[0] and not base.startswith("reproductions"):
+                continue
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if _is_module(f"{base}.{alias.name}") else base
+
+
+def _without_prose(source: str, tree: ast.Module) -> str:
+    """The source without comments, docstrings, blank lines and trailing blanks: what is left changes results."""
+    lines = source.splitlines()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            for number in range(first.lineno - 1, first.end_lineno or first.lineno):
+                lines[number] = ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        row, column = token.start
+        if token.type == tokenize.COMMENT and lines[row - 1]:
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
