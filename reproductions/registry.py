@@ -1,8 +1,8 @@
 """The list of reproductions: what can be run, under which name, and which code a run depends on.
 
-Standard library only, and lazy: a folder's `__init__.py` and `recipes.py` are imported when they are asked for, and neither
-imports torch.  `PAPERLAB_REPRODUCTIONS` (importable package names, separated by commas) adds reproductions that live
-outside this repository; they follow the same layout.
+Standard library only, and lazy: a folder's `__init__.py` and `recipes.py` are imported when they are asked
+for, and neither imports torch.  `PAPERLAB_REPRODUCTIONS` (importable package names, separated by commas) adds
+reproductions that live outside this repository; they follow the same layout.
 """
 
 from __future__ import annotations
@@ -28,29 +28,57 @@ PACKAGES = ("reproductions.transformer",)
 TIERS = ("full", "mini", "smoke")
 
 # They record what happened and cannot change what is computed, so a run survives their changes.
-_NOT_FINGERPRINTED = ("reproductions.registry", "reproductions.run_directory", "reproductions.engine.provenance")
+_NOT_FINGERPRINTED = (
+    "reproductions.registry",
+    "reproductions.run_directory",
+    "reproductions.engine.provenance",
+)
 
 
 class ReproductionError(Exception):
-    """An error for people: the thing and the reason, the next command, and the exit code it ends with."""
+    """An error for people: the thing and the reason, the next command, and the exit code it ends with.
 
-    def __init__(self, message: str, hint: str = "", exit_code: int = 1) -> None:
+    `message` is one sentence without a final full stop; `hint` is what to do, usually a command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", exit_code: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.exit_code = exit_code
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return f"{self.message}.\n  {self.hint}" if self.hint else f"{self.message}."
 
 
-class UnknownName(ReproductionError):
+class InvalidInput(ReproductionError):
+    """The words given do not name anything or cannot be read (exit 3)."""
+
+    exit_code = 3
+
+
+class UnknownName(InvalidInput):
     """No reproduction, recipe or tier has this name (exit 3)."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint, exit_code=3)
+
+class NotReady(ReproductionError):
+    """The machine lacks something: a GPU, memory, disk, data (exit 4)."""
+
+    exit_code = 4
+
+
+class TryAgain(ReproductionError):
+    """Nothing is lost; the same command goes on (exit 75)."""
+
+    exit_code = 75
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where claims come from.  `submitted` and `updated` are ISO dates; `summary` is one line in our own words."""
+    """Where claims come from.  Dates are ISO dates; `summary` is one line in our own words."""
 
     kind: str  # "arxiv", "doi" or "url"
     id: str
@@ -64,7 +92,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A paper's folder of code.  `recipes` maps each recipe's name to one line; the registry fills in `folder`."""
+    """A paper's folder of code.  `recipes`: name to one line about it.  The registry fills in `folder`."""
 
     name: str
     title: str
@@ -94,7 +122,9 @@ def get(name: str) -> Reproduction:
     for reproduction in reproductions:
         if name == reproduction.name or name in reproduction.recipes:
             return reproduction
-    known = [recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)]
+    known = [
+        recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)
+    ]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     everything = "all of them: python -m reproductions --list"
     hint = f"did you mean: {near[0]:<24}{everything}" if near else everything
@@ -107,7 +137,7 @@ def tiers(recipe_name: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda tier: TIERS.index(tier) if tier in TIERS else len(TIERS)))
 
 
-def recipe(recipe_name: str, tier: str) -> Recipe:
+def recipe(recipe_name: str, tier: str) -> Recipe[Any, Any, Any]:
     """The numbers of one tier.  Raises UnknownName."""
     recipes = _recipes(recipe_name)
     if (recipe_name, tier) not in recipes:
@@ -122,7 +152,7 @@ def task(name: str) -> Callable[..., Any]:
 
 
 def structure(name: str) -> list[dict[str, Any]]:
-    """Measures the structural claims of a folder (parameter counts, equations) without training.  Imports torch."""
+    """Measures a folder's structural claims (parameter counts, equations) without training.  Imports torch."""
     module = importlib.import_module(f"{get(name).folder}.task")
     measure: Callable[[], list[dict[str, Any]]] | None = getattr(module, "structure", None)
     return measure() if measure else []
@@ -139,7 +169,7 @@ def claims(name: str) -> list[dict[str, Any]]:
     try:
         return list(tomllib.loads(path.read_text(encoding="utf-8")).get("claim", []))
     except tomllib.TOMLDecodeError as error:
-        raise ReproductionError(f"{path} is not valid TOML: {error}", "correct the file", 3) from error
+        raise InvalidInput(f"{path} is not valid TOML: {error}", "correct the file") from error
 
 
 def readme(name: str) -> str:
@@ -147,10 +177,10 @@ def readme(name: str) -> str:
 
 
 def fingerprint(name: str) -> str:
-    """SHA-256 over every module of ours that computes something in a run of `name`, without comments and docstrings.
+    """SHA-256 over every module of ours that computes something in a run of `name`, without its prose.
 
-    The modules are found by following import statements from the folder's task and recipes and from the trainer; nothing is
-    executed beyond the packages' `__init__.py`.
+    The modules are found by following import statements from the folder's task and recipes and from the
+    trainer; nothing is executed beyond the packages' `__init__.py`.  Comments and docstrings do not count.
     """
     package = get(name).folder
     roots = {"reproductions", package.partition(".")[0]}
@@ -179,12 +209,15 @@ def _load(package: str) -> Reproduction:
             raise
         hint = "its folder must be on PYTHONPATH; the list comes from PAPERLAB_REPRODUCTIONS"
         raise UnknownName(f'no package is called "{package}"', hint) from error
-    return replace(module.REPRODUCTION, folder=package)
+    reproduction: Reproduction = module.REPRODUCTION
+    return replace(reproduction, folder=package)
 
 
-def _recipes(recipe_name: str) -> dict[tuple[str, str], Recipe]:
+def _recipes(recipe_name: str) -> dict[tuple[str, str], Recipe[Any, Any, Any]]:
     reproduction = get(recipe_name)
-    recipes: dict[tuple[str, str], Recipe] = importlib.import_module(f"{reproduction.folder}.recipes").RECIPES
+    recipes: dict[tuple[str, str], Recipe[Any, Any, Any]] = importlib.import_module(
+        f"{reproduction.folder}.recipes"
+    ).RECIPES
     if not any(recipe_name == name for name, _ in recipes):
         have = ", ".join(reproduction.recipes)
         raise UnknownName(f'"{recipe_name}" is a paper, not a recipe', f"its recipes: {have}")
@@ -221,13 +254,17 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def _without_prose(source: str, tree: ast.Module) -> str:
-    """The source without comments, docstrings, blank lines and trailing blanks: what is left changes results."""
+    """The source without comments, docstrings and blank lines: what is left can change results."""
     lines = source.splitlines()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
             for number in range(first.lineno - 1, first.end_lineno or first.lineno):
                 lines[number] = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

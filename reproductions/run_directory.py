@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reproductions.registry import InvalidInput, TryAgain
 from reproductions.registry import ReproductionError as ReproductionError
 
 if sys.platform != "win32":
@@ -33,7 +34,7 @@ _FLUSH_SECONDS = 1.0
 _CHECKPOINT = re.compile(r"step-\d+")
 
 
-class Busy(ReproductionError):
+class Busy(TryAgain):
     """Another process is writing this run (exit 75)."""
 
 
@@ -62,7 +63,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -82,8 +83,8 @@ def sync_folder(folder: Path) -> None:
 class Recorder:
     """The only writer of a run directory.  Raises Busy where another process holds it.
 
-    Metric and sample lines are buffered and reach the disk about once a second, before every event and at `flush`.
-    Methods may be called from any thread.
+    Metric and sample lines are buffered; they reach the disk about once a second, before every event and at
+    `flush`.  Methods may be called from any thread.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -93,7 +94,9 @@ class Recorder:
         self._clock = clock
         self._guard = threading.RLock()
         self._heartbeat = _lock(path / "heartbeat")
-        self._appenders = {name: _Appender(path / f"{name}.jsonl") for name in ("metrics", "samples", "events")}
+        self._appenders = {
+            name: _Appender(path / f"{name}.jsonl") for name in ("metrics", "samples", "events")
+        }
         self._flushed_at = clock()
         self._beating = threading.Event()
         self._thread: threading.Thread | None = None
@@ -120,22 +123,41 @@ class Recorder:
             self._line("metrics", {"step": step, "time": now, "name": name, "value": finite})
 
     def sample(
-        self, *, step: int, source: str | None, output: str, reference: str | None, decoding: Mapping[str, Any], **extra: Any
+        self,
+        *,
+        step: int,
+        source: str | None,
+        output: str,
+        reference: str | None,
+        decoding: Mapping[str, Any],
+        **extra: Any,
     ) -> None:
-        line = {"step": step, "time": round(self._clock(), 3), "source": source, "output": output, "reference": reference}
+        line = {
+            "step": step,
+            "time": round(self._clock(), 3),
+            "source": source,
+            "output": output,
+            "reference": reference,
+        }
         self._line("samples", {**line, "decoding": dict(decoding), **extra})
 
     def event(self, kind: str, **fields: Any) -> None:
-        """A line in events.jsonl, on the disk when this returns, after every line that was recorded before it."""
+        """A line in events.jsonl, on the disk when this returns, after all that was recorded before it."""
         with self._guard:
             self.flush()
-            line = {"time": round(self._clock(), 3), "event": kind, "step": self.step, "attempt": self.attempt, **fields}
+            line = {
+                "time": round(self._clock(), 3),
+                "event": kind,
+                "step": self.step,
+                "attempt": self.attempt,
+                **fields,
+            }
             self._line("events", line)
             self.flush()
             self._appenders["events"].sync()
 
     def resumed(self, from_step: int, **fields: Any) -> None:
-        """Starts a further attempt: lines that stand in the files now and lie after `from_step` are superseded."""
+        """Starts a further attempt: lines in the files that lie after `from_step` are superseded."""
         with self._guard:
             self.flush()
             offsets = {f"{name}_offset": self._appenders[name].size() for name in ("metrics", "samples")}
@@ -150,27 +172,39 @@ class Recorder:
             target.parent.mkdir(exist_ok=True)
             temporary = target.with_name(f".{target.name}.tmp")
             shutil.copyfile(source, temporary)
-            os.replace(temporary, target)
+            temporary.replace(target)
         return target
 
     def result(self, measurements: Sequence[Mapping[str, Any]], **fields: Any) -> None:
         """Writes result.json, after which the run is finished."""
         self.flush()
         finished = _iso(self._clock())
-        content = {"format": FORMAT, "finished_at": finished, "step": self.step, **fields, "measurements": list(measurements)}
+        content = {
+            "format": FORMAT,
+            "finished_at": finished,
+            "step": self.step,
+            **fields,
+            "measurements": list(measurements),
+        }
         write_whole(self.path / "result.json", _document(content))
 
     def beat(self) -> None:
-        """Says "still alive" in place.  The inode tells a reader whether it looks at this file or at a copy of it."""
+        """Says "still alive" in place.  By the inode a reader tells this file from a copy of it."""
         inode = os.fstat(self._heartbeat.fileno()).st_ino
-        state = {"time": round(self._clock(), 3), "pid": os.getpid(), "attempt": self.attempt, "step": self.step, "inode": inode}
+        state = {
+            "time": round(self._clock(), 3),
+            "pid": os.getpid(),
+            "attempt": self.attempt,
+            "step": self.step,
+            "inode": inode,
+        }
         with self._guard:
             self._heartbeat.seek(0)
             self._heartbeat.write(json.dumps(state).ljust(160).encode() + b"\n")
             self._heartbeat.flush()
 
     def keep_beating(self, seconds: float = HEARTBEAT_SECONDS) -> None:
-        """Beats from a thread until `close`, and flushes while the main thread is busy with one long thing."""
+        """Beats from a thread until `close`, and flushes while the main thread is busy with one thing."""
 
         def run() -> None:
             while not self._beating.wait(seconds):
@@ -178,7 +212,7 @@ class Recorder:
                 try:
                     self.flush()
                 except OSError:
-                    return  # the lines are still buffered: the main thread's next flush meets the same error and reports it
+                    return  # the lines stay buffered: the main thread's next flush meets the error and reports it
 
         self._thread = threading.Thread(target=run, name="heartbeat", daemon=True)
         self._thread.start()
@@ -211,7 +245,9 @@ class Recorder:
 
     def _line(self, file: str, content: Mapping[str, Any]) -> None:
         with self._guard:
-            self._appenders[file].add(json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+            self._appenders[file].add(
+                json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            )
             if self._clock() - self._flushed_at >= _FLUSH_SECONDS:
                 self.flush()
 
@@ -234,9 +270,11 @@ class RunDirectory:
         """run.json.  Raises ReproductionError (exit 3) where it is missing, damaged or of a newer format."""
         content = _read_json(self.path / "run.json")
         if content is None:
-            raise ReproductionError(f"{self.path} is not a run directory: no readable run.json", "python -m reproductions --list", 3)
+            raise InvalidInput(f"{self.path} is not a run directory: it has no readable run.json")
         if content.get("format", 0) > FORMAT:
-            raise ReproductionError(f"{self.path} has format {content['format']}, newer than {FORMAT}", "update paperlab", 3)
+            raise InvalidInput(
+                f"{self.path} has format {content['format']}, newer than {FORMAT}", "update paperlab"
+            )
         return content
 
     @property
@@ -258,16 +296,17 @@ class RunDirectory:
     def read_metrics(self, after_offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Raw points after a byte offset and the offset to go on from, for a page that follows a run.
 
-        Points that a resume superseded are among them: read from 0 with `metrics` when `events` shows another "resumed".
+        Points that a resume superseded are among them: read all with `metrics` when `events` has another
+        "resumed".
         """
         lines, offset = _read_lines(self.path / "metrics.jsonl", after_offset)
         return [line for line, _ in lines], offset
 
     def checkpoints(self) -> list[Path]:
-        """Complete checkpoints, oldest first: those with a readable state.json and every file at its recorded size."""
+        """Complete checkpoints, oldest first; see checkpoint_is_complete."""
         folder = self.path / "checkpoints"
-        found = [path for path in folder.glob("step-*") if _CHECKPOINT.fullmatch(path.name)] if folder.is_dir() else []
-        return sorted((path for path in found if checkpoint_is_complete(path)), key=lambda path: int(path.name[5:]))
+        found = [path for path in folder.glob("step-*") if _CHECKPOINT.fullmatch(path.name)]
+        return sorted(filter(checkpoint_is_complete, found), key=lambda path: int(path.name[5:]))
 
     def latest_checkpoint(self) -> Path | None:
         return next(reversed(self.checkpoints()), None)
@@ -277,9 +316,9 @@ class RunDirectory:
         return _read_json(self.path / "heartbeat")
 
     def status(self, now: float | None = None) -> str:
-        """ "finished" (there is a result), "running" (a process holds it), "failed" (it said so last) or "interrupted".
+        """One of finished (there is a result), running (a process holds it), failed (it said so), interrupted.
 
-        In a copy the lock cannot be seen: there the run counts as running while its last beat is under 30 s old.
+        In a copy the lock cannot be seen: there a run counts as running while its last beat is under 30 s old.
         """
         if self.result is not None:
             return "finished"
@@ -303,7 +342,7 @@ class RunDirectory:
 
 
 def find_runs(runs_dir: Path, on_skip: Callable[[Path, str], None] | None = None) -> list[RunDirectory]:
-    """Every run below `runs_dir`, oldest first.  Folders that are none, or were killed at birth, go to `on_skip`."""
+    """Every run in `runs_dir`, oldest first.  Folders that are none, or died at birth, go to `on_skip`."""
     runs: list[RunDirectory] = []
     for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else []:
         if not path.is_dir() or path.name.startswith("."):
@@ -320,12 +359,12 @@ def find_runs(runs_dir: Path, on_skip: Callable[[Path, str], None] | None = None
 
 
 def checkpoint_is_complete(path: Path) -> bool:
-    """Whether state.json (written last) is there and every file it lists has its size; the hashes are checked on loading."""
+    """Whether state.json (written last) is there and every file it lists has its size.  Hashes: on loading."""
     state = _read_json(path / "state.json")
     if state is None:
         return False
-    files = {name: path / name for name in state.get("files", {})}
-    return all(file.is_file() and file.stat().st_size == state["files"][name]["bytes"] for name, file in files.items())
+    sizes = {path / name: file["bytes"] for name, file in state.get("files", {}).items()}
+    return all(file.is_file() and file.stat().st_size == size for file, size in sizes.items())
 
 
 class _Appender:
@@ -370,13 +409,15 @@ def _lock(path: Path, patience_seconds: float = 1.0) -> BinaryIO:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 file.close()
-                raise Busy(f"{path.parent} is being written by another process", "try again when it has ended", 75) from None
+                raise Busy(
+                    f"{path.parent} is written by another process", "try again when it has ended"
+                ) from None
             time.sleep(0.05)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
                 raise
             break  # a file system without locks: the heartbeat's age is all there is
-    return file  # type: ignore[return-value]
+    return file
 
 
 def _is_held(path: Path) -> bool | None:

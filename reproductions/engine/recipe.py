@@ -1,7 +1,8 @@
 """A recipe: every number of one tier of one reproduction, as frozen dataclasses.  Torch-free.
 
-The engine's own parts are here; `model`, `data` and `evaluation` are dataclasses of the paper's recipes.py.  A recipe
-survives a round trip through JSON (run.json keeps it whole), and `--set optim.lr=3e-4` changes one typed field.
+The engine's own parts are here; `model`, `data` and `evaluation` are dataclasses of the paper's recipes.py.
+A recipe survives a round trip through JSON (run.json keeps it whole), and `--set optim.lr=3e-4` changes one
+typed field.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from reproductions.registry import ReproductionError
+from reproductions.registry import InvalidInput
 
 Model = TypeVar("Model")
 Data = TypeVar("Data")
@@ -40,8 +41,9 @@ class Optim:
 class Schedule:
     """The factor on `optim.lr` at each step, counted from 1; optimizers.py has the formulas.
 
-    "inverse-sqrt" is equation (3) of 1706.03762: factor * d_model^-0.5 * min(step^-0.5, step * warmup_steps^-1.5), so there
-    `optim.lr` is 1.  The others warm up linearly to `factor` and stay there, or fall to `floor * factor` at the last step.
+    "inverse-sqrt" is equation (3) of 1706.03762: factor * d_model^-0.5 * min(step^-0.5, step * warmup_steps^-1.5),
+    so there `optim.lr` is 1.  The others warm up linearly to `factor` and stay there, or fall to
+    `floor * factor` at the last step.
     """
 
     name: Literal["constant", "inverse-sqrt", "cosine", "linear"] = "constant"
@@ -55,8 +57,8 @@ class Schedule:
 class Train:
     """Steps are optimiser updates.  0 in an `_every` field means never.
 
-    A step's global batch is `accumulate` micro-batches, however many processes share them, so that a result does not
-    depend on the machine.
+    A step's global batch is `accumulate` micro-batches, however many processes share them, so that a result
+    does not depend on the machine.
     """
 
     max_steps: int
@@ -87,7 +89,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Recipe(Generic[Model, Data, Evaluation]):
-    """`places` maps a field's path to its place in the paper, or to "ours: why".  `predicted`: values said before running."""
+    """Every number of one tier.
+
+    `places` maps a field's path to its place in the paper, or to "ours: why"; `predicted` holds values that were
+    said before the tier ran.
+    """
 
     name: str
     tier: str
@@ -110,7 +116,10 @@ def to_dict(recipe: Any) -> dict[str, Any]:
 
 
 def from_dict(like: T, values: Mapping[str, Any]) -> T:
-    """A recipe with `values` in the types of `like` (the registered recipe of that name and tier).  Raises on unknown fields."""
+    """`values` (from run.json) in the types of `like`, the registered recipe of that name and tier.
+
+    Raises InvalidInput on a field that `like` does not have.
+    """
     hints = typing.get_type_hints(type(like))
     known = [item.name for item in dataclasses.fields(like)]  # type: ignore[arg-type]
     changes: dict[str, Any] = {}
@@ -126,7 +135,7 @@ def from_dict(like: T, values: Mapping[str, Any]) -> T:
 
 
 def override(recipe: T, changes: Mapping[str, str]) -> T:
-    """The recipe with `{"optim.lr": "3e-4"}` applied.  Raises ReproductionError (exit 3) on an unknown field or wrong type."""
+    """The recipe with `{"optim.lr": "3e-4"}` applied.  Raises InvalidInput: unknown field, wrong type."""
     for path, text in changes.items():
         recipe = _replaced(recipe, path.split("."), text, path)
     return recipe
@@ -153,7 +162,7 @@ def _replaced(node: Any, parts: list[str], text: str, path: str) -> Any:
     if rest and dataclasses.is_dataclass(current):
         return dataclasses.replace(node, **{name: _replaced(current, rest, text, path)})
     if rest or dataclasses.is_dataclass(current) or isinstance(current, Mapping):
-        raise ReproductionError(f'"{path}" is not a single value of the recipe', "name one field, as in optim.lr", 3)
+        raise InvalidInput(f'"{path}" is not a single value of the recipe', "name one field, as in optim.lr")
     hint = typing.get_type_hints(type(node))[name]
     return dataclasses.replace(node, **{name: _parse(text, hint, path)})
 
@@ -168,7 +177,7 @@ def _parse(text: str, hint: Any, path: str) -> Any:
     return _convert(value, hint, path)
 
 
-def _convert(value: Any, hint: Any, path: str) -> Any:
+def _convert(value: Any, hint: Any, path: str) -> Any:  # noqa: PLR0911 - one return per kind of hint
     """`value` as `hint` asks: lists to tuples, whole numbers to floats; anything else must fit already."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, TypeVar) or hint is Any:
@@ -180,7 +189,7 @@ def _convert(value: Any, hint: Any, path: str) -> Any:
         for choice in arguments:
             try:
                 return _convert(value, choice, path)
-            except ReproductionError:
+            except InvalidInput:
                 continue  # the next alternative of the union may fit
     elif origin is tuple and isinstance(value, list | tuple):
         items = arguments[:1] * len(value) if arguments[-1:] == (...,) else arguments
@@ -190,17 +199,15 @@ def _convert(value: Any, hint: Any, path: str) -> Any:
         return float(value)
     elif hint is type(None) and value is None:
         return None
-    elif origin is not None and isinstance(origin, type) and isinstance(value, origin | Mapping):
-        return value
-    elif isinstance(hint, type) and type(value) is hint:
+    elif type(value) is hint or (isinstance(origin, type) and isinstance(value, origin)):
         return value
     wanted = " or ".join(map(repr, arguments)) if origin is Literal else getattr(hint, "__name__", str(hint))
-    raise ReproductionError(f'"{path}" is {wanted}, not {value!r}', "give another value with --set", 3)
+    raise InvalidInput(f'"{path}" is {wanted}, not {value!r}', "give another value with --set")
 
 
-def _unknown(path: str, known: list[str]) -> ReproductionError:
+def _unknown(path: str, known: list[str]) -> InvalidInput:
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.4)
-    return ReproductionError(f'the recipe has no field "{path}"', f"near: {', '.join(near or known)}", 3)
+    return InvalidInput(f'the recipe has no field "{path}"', f"near: {', '.join(near or known)}")
 
 
 def _plain(value: Any) -> Any:

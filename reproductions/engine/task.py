@@ -31,7 +31,10 @@ class Task(Protocol):
     """
 
     def prepare(self, log: Callable[[str], None]) -> dict[str, Any]:
-        """Brings in data and tokenizer.  Returns {"data": {name: {sha256, url, bytes, pinned}}, "tokenizer": {...}}."""
+        """Brings in data and tokenizer, and returns what provenance keeps of them.
+
+        {"data": {name: {"sha256", "url", "bytes", "pinned"}}, "tokenizer": {"sha256", ...}}
+        """
         ...
 
     def build_model(self) -> nn.Module:
@@ -60,4 +63,8 @@ class Task(Protocol):
 
 
 class TaskFactory(Protocol):
-    def __call__(self, *, recipe: Recipe[Any, Any, Any], data_home: Path, device: torch.device, seed: int) -> Task: ...
+    """How a Task is made: its class."""
+
+    def __call__(
+        self, *, recipe: Recipe[Any, Any, Any], data_home: Path, device: torch.device, seed: int
+    ) -> Task: ...
