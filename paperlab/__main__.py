@@ -1,0 +1,6 @@
+"""`python -m paperlab` is the `paperlab` command."""
+
+from paperlab.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,109 @@
+"""The `paperlab` command: its parts, and how an error becomes a text and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+import paperlab
+from paperlab import errors, settings
+from paperlab.cli import claims, dashboard, db, output, papers, reproduce, runs, sync
+
+app = typer.Typer(
+    help="Know which LLM papers matter, and which of their numbers hold.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    epilog=(
+        "Settings: flag > PAPERLAB_* in the environment > paperlab.toml > default.  PAPERLAB_HOME (state), "
+        "PAPERLAB_DATABASE_URL, PAPERLAB_DATA_MIRROR (a folder or URL looked at before any download), "
+        "PAPERLAB_ARXIV_API_URL, PAPERLAB_ARXIV_RSS_URL, PAPERLAB_ARXIV_OAI_URL, PAPERLAB_ARXIV_INTERVAL (seconds). "
+        "Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid input, 4 environment not ready, "
+        "6/7 a claim differs/is inconclusive (with --gate), 75 try again, nothing is lost."
+    ),
+)
+app.command()(sync.sync)
+app.add_typer(papers.app, name="papers")
+app.command()(reproduce.reproduce)
+app.add_typer(runs.app, name="runs")
+app.add_typer(claims.app, name="claims")
+app.command("dashboard")(dashboard.dashboard)
+app.add_typer(db.app, name="db")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        output.write_line(f"paperlab {paperlab.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Typer reads the options of `paperlab` itself from this signature."""
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with the documented exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(exit_code(words))
+
+
+def exit_code(words: Sequence[str]) -> int:
+    """Run one command; show an error as the thing, the reason and the next command."""
+    as_json = "--json" in words
+    try:
+        result = app(list(words), prog_name="paperlab", standalone_mode=False)
+    except errors.PaperlabError as error:
+        return _show(error, as_json)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return errors.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        output.talk("stopped; the same command goes on")
+        return errors.TRY_AGAIN
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _our_fault(error, as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _show(error: errors.PaperlabError, as_json: bool) -> int:
+    output.talk(f"error: {error}")
+    if as_json:
+        record = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
+        if isinstance(error, errors.TryAgain):
+            record |= {"reason": error.reason, "retry_after_s": error.retry_after_s}
+        output.write_json(record)
+    return error.exit_code
+
+
+def _our_fault(error: Exception, as_json: bool) -> int:
+    """Anything that nobody foresaw: the traceback goes to the log, the terminal gets one line."""
+    logger = logging.getLogger("paperlab")
+    where = "the traceback follows"
+    try:
+        log_file = settings.load().log_file
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.FileHandler(log_file, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        where = f"details in {log_file}"
+    except (OSError, errors.PaperlabError):
+        handler = logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    logger.error("unexpected %s", type(error).__name__, exc_info=error)
+    logger.removeHandler(handler)
+    handler.close()
+    unexpected = errors.PaperlabError(f"unexpected {type(error).__name__}: {error}", f"{where}; this is a fault of paperlab")
+    return _show(unexpected, as_json)
