@@ -146,10 +146,12 @@ class Claim:
     """ "verified-in-text" (read in a public text), "ours", or "memory" (not found in a text: it can't be judged)."""
     evidence: str = ""
     relation: str | None = None
-    """For a bound: "at-least" or "at-most"."""
+    """For a bound: "at-least" or "at-most"; for a trend without a value: "rises" or "falls"."""
     better: str | None = None
     worse: str | None = None
     """For an ordering: the two claims it compares."""
+    series: Mapping[str, float] = field(default_factory=dict)
+    """For a trend: the claims it runs through, each with its place on the axis (model size, steps, ...)."""
     source_version: int | None = None
 
     @property
@@ -177,6 +179,8 @@ class Measurement:
     n: int | None
     protocol: Mapping[str, Any]
     signature: str | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What the run changed in its recipe (`--set`)."""
 
 
 class VerdictKind(StrEnum):

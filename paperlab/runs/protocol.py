@@ -1,0 +1,115 @@
+"""May this measurement judge that claim?  Which fields of the protocol decide, metric by metric.
+
+A number means what its protocol says: BLEU over tokenised text is another quantity than BLEU over plain text, and a loss over
+sampled blocks another than one over the whole split.  So before any statistics, claim and measurement are laid side by
+side: what was measured (task, dataset, split, metric, unit), by which recipe and tier, with which overrides, and every
+field of protocol that the claim states.  One difference, or one stated field that the measurement does not record, and the
+measurement is not comparable; the verdict names the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paperlab.entities import Claim, ClaimKind, Measurement
+
+DECIDING: Mapping[str, tuple[str, ...]] = {
+    "bleu": ("tokenisation", "casing", "compound_split", "beam", "length_penalty", "checkpoint_average"),
+    "chrf": ("casing", "beam", "length_penalty", "checkpoint_average"),
+    "ter": ("tokenisation", "casing", "beam", "length_penalty", "checkpoint_average"),
+    "rouge": ("variant", "stemming", "aggregation", "beam"),
+    "exact-match": ("decoding", "normalisation"),
+    "accuracy": ("shots", "normalisation"),
+    "f1": ("averaging", "normalisation"),
+    "loss": ("tokenisation", "coverage", "context", "stride"),
+    "perplexity": ("tokenisation", "coverage", "context", "stride"),
+    "parameters": ("vocabulary",),
+    "training-cost": ("method",),
+}
+"""What changes the value of a metric, so what a claim has to state before its number is pinned down."""
+
+SAME_METRIC: Mapping[str, str] = {
+    "ppl": "perplexity",
+    "val-loss": "loss",
+    "test-loss": "loss",
+    "exact match": "exact-match",
+    "parameter-count": "parameters",
+    "training cost": "training-cost",
+    "sacrebleu": "bleu",
+}
+
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits-per-byte", "ter", "wer", "parameters", "training-cost"})
+
+SHARE_OF_EXAMPLES = frozenset({"accuracy", "exact-match"})
+"""Metrics that count examples: over n examples they move in steps of 1/n."""
+
+RECORDING_ONLY = frozenset({"train.log_every", "train.sample_every"})
+"""Overrides that change what is written down and nothing that is computed."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`differing`: fields that forbid a verdict.  `unstated`: deciding fields on which the claim is silent."""
+
+    differing: tuple[str, ...]
+    details: tuple[str, ...]
+    """One "field: the claim says x, the run says y" for each differing field."""
+    unstated: tuple[str, ...]
+
+    @property
+    def comparable(self) -> bool:
+        return not self.differing
+
+
+def compare(claim: Claim, measurement: Measurement) -> Comparison:
+    """Lay a claim and a measurement made for it side by side."""
+    pairs: list[tuple[str, Any, Any]] = [
+        (name, getattr(claim, name), getattr(measurement, name)) for name in ("task", "dataset", "split", "metric", "unit")
+    ]
+    if claim.kind is not ClaimKind.STRUCTURAL:  # a parameter count is the same at every tier and needs no run
+        pairs += [(name, getattr(claim, name), getattr(measurement, name)) for name in ("recipe", "tier")]
+    pairs += [(name, stated, measurement.protocol.get(name)) for name, stated in claim.protocol.items()]
+    differing = {name: (stated, found) for name, stated, found in pairs if not same(stated, found)}
+    details = [f"{name}: claim {_shown(stated)}, run {_shown(found)}" for name, (stated, found) in differing.items()]
+    changed = sorted(set(measurement.overrides) - RECORDING_ONLY)
+    details += [f"{name}: set to {_shown(measurement.overrides[name])} in this run" for name in changed]
+    unstated = [name for name in deciding(claim.metric) if name not in claim.protocol]
+    return Comparison((*differing, *changed), tuple(details), tuple(unstated))
+
+
+def deciding(metric: str) -> tuple[str, ...]:
+    return DECIDING.get(canonical(metric), ())
+
+
+def canonical(metric: str) -> str:
+    """The metric's one name: "BLEU" and "val/bleu" are bleu, "ppl" is perplexity."""
+    name = metric.strip().lower().rpartition("/")[2].replace("_", "-")
+    return SAME_METRIC.get(name, name)
+
+
+def resolution(metric: str, unit: str, n: int | None) -> float:
+    """The smallest step the metric can take over n examples; 0 where it is continuous or n is not known."""
+    if canonical(metric) not in SHARE_OF_EXAMPLES or not n:
+        return 0.0
+    return (100.0 if unit.strip().lower() in {"%", "percent"} else 1.0) / n
+
+
+def lower_is_better(metric: str) -> bool:
+    return canonical(metric) in LOWER_IS_BETTER
+
+
+def same(stated: Any, found: Any) -> bool:
+    """Equal as a reader would say: 5 and 5.0, "Cased" and "cased", lists item by item; true is not 1."""
+    if isinstance(stated, bool) or isinstance(found, bool) or stated is None or found is None:
+        return stated is found
+    if isinstance(stated, str) and isinstance(found, str):
+        return stated.strip().casefold() == found.strip().casefold()
+    if isinstance(stated, (list, tuple)) and isinstance(found, (list, tuple)):
+        return len(stated) == len(found) and all(map(same, stated, found))
+    return bool(stated == found)
+
+
+def _shown(value: Any) -> str:
+    return "not recorded" if value is None else str(value)
