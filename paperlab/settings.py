@@ -64,7 +64,7 @@ LLM_PROFILE = Profile(
 
 @dataclass(frozen=True)
 class ArxivSettings:
-    """Addresses and manners towards arXiv.  `interval_s` is seconds between two requests, over all processes."""
+    """Addresses and manners towards arXiv.  `interval_s` is what was set; ask `interval_for` what to keep."""
 
     api_url: str = "https://export.arxiv.org/api/query"
     rss_url: str = "https://rss.arxiv.org/rss"
@@ -73,6 +73,10 @@ class ArxivSettings:
     timeout_s: float = 60.0
     page_size: int = 1000
     """Entries asked for in one request; arXiv serves at most 2,000."""
+
+    def interval_for(self, url: str) -> float:
+        """Seconds to keep between requests to this address: what was set, and never under 3 for arXiv itself."""
+        return max(self.interval_s, ARXIV_MINIMUM_INTERVAL_S) if is_arxiv_host(url) else self.interval_s
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,6 @@ def _arxiv(table: Any, env: Mapping[str, str], config_file: Path | None) -> Arxi
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
             raise InvalidInput(f'"{url}" is not an http(s) address', "see PAPERLAB_ARXIV_API_URL in `paperlab --help`")
     interval = _number(pick("interval_s", "PAPERLAB_ARXIV_INTERVAL"), "PAPERLAB_ARXIV_INTERVAL", minimum=0.0)
-    if any(is_arxiv_host(url) for url in (api_url, rss_url, oai_url)):
-        interval = max(interval, ARXIV_MINIMUM_INTERVAL_S)
     return ArxivSettings(
         api_url=api_url,
         rss_url=rss_url,
