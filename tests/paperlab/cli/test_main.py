@@ -1,0 +1,76 @@
+"""How a command ends: what is printed where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from paperlab import errors
+from paperlab.cli import main
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """A way to make `paperlab db check` end in any error."""
+
+    def fail_with(error: BaseException) -> None:
+        def command(*_args: object, **_kwargs: object) -> None:
+            raise error
+
+        monkeypatch.setattr(main, "app", command)
+
+    return fail_with
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidInput("that is not this", "try that"), 3),
+        (errors.UnknownName("recipe", "transfomer-base", ["transformer-base"], "paperlab reproduce --list"), 3),
+        (errors.NotReady("no GPU is here", "use --tier mini"), 4),
+        (errors.TryAgain("arXiv says 429", "wait", reason="rate-limit", retry_after_s=60), 75),
+        (KeyboardInterrupt(), 75),
+        (BrokenPipeError(), 0),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_each_kind_of_error_has_its_exit_code(failing, error, code, monkeypatch):
+    if isinstance(error, BrokenPipeError):
+        monkeypatch.setattr("sys.stderr.close", lambda: None)
+    failing(error)
+    assert main.exit_code(["db", "check"]) == code
+
+
+def test_an_error_names_the_thing_the_near_names_and_the_listing(failing, capsys):
+    failing(errors.UnknownName("reproduction", "transfomer-base", ["transformer-base"], "paperlab reproduce --list"))
+    main.exit_code(["reproduce", "transfomer-base"])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == 'error: no reproduction is called "transfomer-base".'
+    assert "did you mean: transformer-base" in lines[1]
+    assert "paperlab reproduce --list" in lines[1]
+
+
+def test_with_json_an_error_is_one_object_on_stdout(failing, capsys):
+    failing(errors.TryAgain("arXiv says 429", "wait", reason="rate-limit", retry_after_s=60.0))
+    main.exit_code(["sync", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record == {"error": "arXiv says 429", "hint": "wait", "exit": 75, "reason": "rate-limit", "retry_after_s": 60.0}
+
+
+def test_an_unforeseen_error_is_one_line_and_its_traceback_goes_to_the_log(failing, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERLAB_HOME", str(tmp_path))
+    failing(ZeroDivisionError("by nought"))
+    assert main.exit_code(["db", "check"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert "ZeroDivisionError: by nought" in (tmp_path / "paperlab.log").read_text(encoding="utf-8")
+
+
+def test_an_unknown_option_is_a_usage_error(capsys):
+    assert main.exit_code(["papers", "list", "--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    assert main.exit_code(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("paperlab ")
