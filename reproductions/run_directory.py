@@ -7,6 +7,7 @@ moment: readers skip lines that a crash left half written.  A run has one writer
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -21,11 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reproductions.registry import InvalidInput, TryAgain
-from reproductions.registry import ReproductionError as ReproductionError
+from reproductions.registry import InvalidInput, ReproductionError, TryAgain
 
 if sys.platform != "win32":
     import fcntl
+
+__all__ = ["Busy", "Recorder", "ReproductionError", "RunDirectory", "find_runs", "home", "new_run_id"]
 
 FORMAT = 1
 HEARTBEAT_SECONDS = 5.0
@@ -105,8 +107,9 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *exception: object) -> None:
+        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
+            self.close()  # after a failed write another one must not hide the first
 
     def describe(self, run: Mapping[str, Any]) -> None:
         """Writes run.json."""

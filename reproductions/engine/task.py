@@ -65,6 +65,4 @@ class Task(Protocol):
 class TaskFactory(Protocol):
     """How a Task is made: its class."""
 
-    def __call__(
-        self, *, recipe: Recipe[Any, Any, Any], data_home: Path, device: torch.device, seed: int
-    ) -> Task: ...
+    def __call__(self, *, recipe: Recipe[Any, Any, Any], data_home: Path, device: torch.device, seed: int) -> Task: ...

@@ -1,0 +1,173 @@
+"""python -m reproductions NAME: trains a recipe and writes a run directory.  Needs torch, and no paperlab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reproductions import registry
+from reproductions.registry import InvalidInput, ReproductionError
+from reproductions.run_directory import home
+
+EXAMPLES = """examples:
+  python -m reproductions --list
+  python -m reproductions transformer-base --tier smoke
+  python -m reproductions transformer-base --tier mini --seed 2 --set optim.lr=2.0
+  torchrun --nproc-per-node 8 -m reproductions transformer-base --set train.accumulate=8
+
+The same command goes on with an unfinished run.  Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid
+input, 4 this machine lacks something, 75 try again, nothing lost."""
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(
+        prog="python -m reproductions",
+        description="Train a recipe of a paper and write a run directory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = arguments.add_argument
+    add("name", nargs="?", metavar="NAME", help="a recipe, as --list shows them")
+    add("--tier", default="full", help="full (the paper's setting, default), mini or smoke")
+    add("--seed", type=int, default=1)
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field of the recipe: optim.lr=3e-4")
+    add("--runs-dir", type=Path, help="where run directories lie (default: runs/ below PAPERLAB_HOME)")
+    add("--again", action="store_true", help="another run, although one of this identity exists")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--threads", type=int, help="torch's threads (default: PAPERLAB_THREADS, or torch's choice)")
+    add("--max-seconds", type=float, help="stop with a checkpoint and exit 75 after this long")
+    add("--quiet", action="store_true", help="errors only on stderr")
+    add("--json", action="store_true", help="one JSON object on stdout")
+    add("--list", action="store_true", help="what can be run")
+    add("--structure", action="store_true", help="measure the structural claims instead of training")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line.  Returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(words)
+    try:
+        if arguments.list:
+            return show_list(arguments.json)
+        if arguments.name is None:
+            parser().error("a NAME is needed; --list shows them")
+        if arguments.structure:
+            return show_structure(arguments.name, arguments.json)
+        return train(arguments, words)
+    except ReproductionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def show_list(as_json: bool) -> int:
+    rows = [
+        {"recipe": name, "tiers": list(registry.tiers(name)), "reproduction": reproduction.name, "about": about}
+        for reproduction in registry.all()
+        for name, about in reproduction.recipes.items()
+    ]
+    if as_json:
+        print(json.dumps({"recipes": rows}))
+    for row in [] if as_json else rows:
+        print(f"{row['recipe']:<24} {', '.join(row['tiers']):<20} {row['about']}")
+    return 0
+
+
+def show_structure(name: str, as_json: bool) -> int:
+    measurements = registry.structure(name)
+    if as_json:
+        print(json.dumps({"reproduction": registry.get(name).name, "measurements": measurements}))
+    for measured in [] if as_json else measurements:
+        label = measured.get("claim") or measured["metric"]
+        print(f"{label:<64} {measured['value']:>16,} {measured.get('unit', '')}".rstrip())
+    return 0
+
+
+def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
+    """Trains, and prints where the run lies even if it is stopped early."""
+    from reproductions.engine.recipe import override
+
+    overrides = _overrides(arguments.set)
+    recipe = override(registry.recipe(arguments.name, arguments.tier), overrides)
+    tiers = [registry.recipe(arguments.name, tier) for tier in registry.tiers(arguments.name)]
+    make_task = registry.task(arguments.name)
+    _set_threads(arguments.threads)
+
+    from reproductions.engine import trainer
+
+    found: list[Path] = []
+    code = 0
+    try:
+        trainer.train(
+            recipe,
+            arguments.seed,
+            arguments.runs_dir or home() / "runs",
+            make_task=make_task,
+            fingerprint=registry.fingerprint(arguments.name),
+            data_home=home() / "data",
+            now=datetime.now(UTC),
+            overrides=overrides,
+            tiers=tiers,
+            device=arguments.device,
+            again=arguments.again,
+            max_seconds=arguments.max_seconds,
+            command=["python", "-m", "reproductions", *words],
+            talk=_silent if arguments.quiet else _talk,
+            on_run=found.append,
+            progress=not arguments.quiet and sys.stderr.isatty(),
+        )
+    except ReproductionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    if found and _is_main_process():
+        _show_run(found[0], arguments.json)
+    return code
+
+
+def _show_run(path: Path, as_json: bool) -> None:
+    from reproductions.run_directory import RunDirectory
+
+    run = RunDirectory(path)
+    print(json.dumps({"run": run.id, "path": str(path), "status": run.status()}) if as_json else path)
+
+
+def _overrides(words: Sequence[str]) -> dict[str, str]:
+    changes = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise InvalidInput(f'--set takes KEY=VALUE, not "{word}"', "for example: --set optim.lr=3e-4")
+        changes[key.strip()] = value.strip()
+    return changes
+
+
+def _set_threads(asked: int | None) -> None:
+    import torch
+
+    text = os.environ.get("PAPERLAB_THREADS", "")
+    if text and not text.isdigit():
+        raise InvalidInput(f'PAPERLAB_THREADS is a number of threads, not "{text}"')
+    threads = asked or int(text or 0)
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def _talk(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _is_main_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

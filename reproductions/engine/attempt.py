@@ -1,0 +1,43 @@
+"""One attempt at a run: where it goes on, and whether it is fed with what the run began with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reproductions.engine import checkpoint
+from reproductions.registry import InvalidInput
+from reproductions.run_directory import Recorder, RunDirectory
+
+
+def begin(run: RunDirectory, recorder: Recorder, talk: Callable[[str], None]) -> Path | None:
+    """Records that an attempt begins.  Returns the newest whole checkpoint, or None to begin at step 0."""
+    recorder.keep_beating()
+    checkpoint.remove_leftovers(run)
+    saved, passed_over = checkpoint.newest(run)
+    attempts = [event["attempt"] for event in run.events() if event["event"] in ("started", "resumed")]
+    recorder.attempt = max(attempts, default=0) + 1
+    for torn in passed_over:
+        talk(f"passed over {torn['checkpoint']}: {torn['why']}")
+    if attempts:
+        step = checkpoint.step_of(saved) if saved is not None else 0
+        recorder.resumed(step, passed_over=passed_over)
+        talk(f"going on after step {step}")
+    else:
+        recorder.event("started")
+    return saved
+
+
+def keep_hashes(run: RunDirectory, recorder: Recorder, found: Mapping[str, Any]) -> None:
+    """Notes the data and tokenizer in run.json.  Raises InvalidInput where the run began with others."""
+    content = run.run
+    parts = ("data", "tokenizer")
+    before = {part: content["provenance"].get(part) or {} for part in parts}
+    now = {part: found.get(part) or {} for part in parts}
+    if before == now:
+        return
+    if any(before.values()):
+        message = f"the data or the tokenizer has changed since {run.path} began"
+        raise InvalidInput(message, "--again starts another run")
+    recorder.describe({**content, "provenance": {**content["provenance"], **now}})

@@ -1,0 +1,163 @@
+"""One training over several processes, started by torchrun.
+
+Every rank reads the same stream and takes its share of a step's micro-batches, so a step's global batch, and with
+it the result, is that of one process up to the order of additions.  Rank 0 writes; the others have no recorder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint import state_dict as sharded
+from torch.nn.parallel import DistributedDataParallel
+
+from reproductions.registry import InvalidInput, NotReady, ReproductionError
+
+T = TypeVar("T")
+_WHOLE = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
+_FROM_RANK_0 = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those that train together.  `device` is this process's own."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+
+def join(device: str, environ: Mapping[str, str] = os.environ) -> World:
+    """The world that torchrun's environment describes; one process without it.  `device`: auto, cpu or cuda."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise NotReady("this machine has no CUDA device that torch can use", "leave out --device cuda")
+    kind = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    size = int(environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return World(torch.device(kind))
+    local = int(environ.get("LOCAL_RANK", "0"))
+    own = torch.device("cuda", local) if kind == "cuda" else torch.device("cpu")
+    if kind == "cuda":
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if kind == "cuda" else "gloo", device_id=own if kind == "cuda" else None)
+    return World(own, int(environ["RANK"]), size)
+
+
+def leave(world: World) -> None:
+    if world.size > 1 and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def on_main(world: World, function: Callable[[], T]) -> T:
+    """Calls `function` on rank 0 and gives its value, or the error it raised, to every rank."""
+    if world.size == 1:
+        return function()
+    outcome: list[Any] = [None, None]
+    if world.is_main:
+        try:
+            outcome[0] = function()
+        except ReproductionError as error:
+            outcome[1] = (type(error), error.message, error.hint, error.exit_code)
+    dist.broadcast_object_list(outcome, src=0)
+    if outcome[1] is not None:
+        kind, *arguments = outcome[1]
+        raise kind(*arguments)
+    value: T = outcome[0]
+    return value
+
+
+def total(world: World, values: torch.Tensor) -> torch.Tensor:
+    """The sum over ranks."""
+    if world.size > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def agree(world: World, reason: str | None) -> str | None:
+    """The first reason that any rank has, on every rank: all stop at the same step or none does."""
+    if world.size == 1:
+        return reason
+    flag = torch.tensor([reason is not None], dtype=torch.int32, device=world.device)
+    if not int(total(world, flag)):
+        return None
+    reasons: list[str | None] = [None] * world.size
+    dist.all_gather_object(reasons, reason)
+    return next(text for text in reasons if text is not None)
+
+
+def share_of(world: World, accumulate: int) -> range:
+    """Which of a step's micro-batches this rank computes.  Raises InvalidInput where they cannot be shared."""
+    if accumulate % world.size:
+        raise InvalidInput(
+            f"{world.size} processes cannot share train.accumulate={accumulate} micro-batches evenly",
+            f"--set train.accumulate={world.size} with micro-batches as much smaller keeps the global batch",
+        )
+    return range(world.rank, accumulate, world.size)
+
+
+def spread(world: World, model: nn.Module, parallel: str) -> nn.Module:
+    """The model as `loss` calls it: itself, replicated (ddp), or sharded in place (fsdp2)."""
+    if world.size == 1:
+        return model
+    if parallel == "ddp":
+        return DistributedDataParallel(model, device_ids=[world.device] if world.device.type == "cuda" else None)
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    fully_shard(model, mesh=mesh)
+    return model
+
+
+def without_sync(model: nn.Module, last: bool) -> AbstractContextManager[Any]:
+    """Holds back the exchange of gradients until the last micro-batch of a step."""
+    if isinstance(model, DistributedDataParallel) and not last:
+        return model.no_sync()
+    return nullcontext()
+
+
+def is_sharded(model: nn.Module) -> bool:
+    return hasattr(model, "set_requires_gradient_sync")
+
+
+def model_state(model: nn.Module) -> dict[str, Any]:
+    """The whole model's weights by name; on ranks other than 0 of a sharded model, nothing."""
+    return sharded.get_model_state_dict(model, options=_WHOLE) if is_sharded(model) else model.state_dict()
+
+
+def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    if is_sharded(model):
+        return dict(sharded.get_optimizer_state_dict(model, optimizer, options=_WHOLE))
+    return optimizer.state_dict()
+
+
+def load(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    model_values: dict[str, Any],
+    optimizer_values: dict[str, Any],
+) -> None:
+    """Puts back what `model_state` and `optimizer_state` gave."""
+    load_weights(model, model_values)
+    if is_sharded(model):
+        sharded.set_optimizer_state_dict(model, optimizer, optimizer_values, options=_FROM_RANK_0)
+    else:
+        optimizer.load_state_dict(optimizer_values)
+
+
+def load_weights(model: nn.Module, values: dict[str, Any]) -> None:
+    if is_sharded(model):
+        sharded.set_model_state_dict(model, values, options=_FROM_RANK_0)
+    else:
+        model.load_state_dict(values)
