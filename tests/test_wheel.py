@@ -43,7 +43,11 @@ def run(installed: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[
 
 
 def test_the_wheel_carries_both_packages_the_migrations_and_the_app(installed):
-    for part in ("paperlab/_bundled/app.py", "paperlab/_bundled/migrations/env.py", "reproductions/transformer/claims.toml"):
+    for part in (
+        "paperlab/_bundled/app.py",
+        "paperlab/_bundled/migrations/env.py",
+        "reproductions/transformer/claims.toml",
+    ):
         assert (installed / part).is_file(), part
     assert list((installed / "paperlab/_bundled/migrations/versions").glob("0001*.py"))
 

@@ -105,5 +105,7 @@ def _our_fault(error: Exception, as_json: bool) -> int:
     logger.error("unexpected %s", type(error).__name__, exc_info=error)
     logger.removeHandler(handler)
     handler.close()
-    unexpected = errors.PaperlabError(f"unexpected {type(error).__name__}: {error}", f"{where}; this is a fault of paperlab")
+    unexpected = errors.PaperlabError(
+        f"unexpected {type(error).__name__}: {error}", f"{where}; this is a fault of paperlab"
+    )
     return _show(unexpected, as_json)
