@@ -1,0 +1,1 @@
+"""Tokenizers that are learned from, or fixed for, a reproduction's data."""

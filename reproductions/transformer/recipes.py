@@ -1,0 +1,168 @@
+"""Every number of every tier, with its place in arXiv 1706.03762, or "ours" and why.  Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reproductions.engine.recipe import Needs, Optim, Recipe, Schedule, Train
+
+
+@dataclass(frozen=True)
+class Model:
+    """The columns of Table 3.  ``d_key`` and ``d_value`` are d_model / num_heads where None."""
+
+    num_layers: int = 6  # N
+    d_model: int = 512
+    d_ff: int = 2048
+    num_heads: int = 8  # h
+    d_key: int | None = None  # d_k
+    d_value: int | None = None  # d_v
+    dropout: float = 0.1  # P_drop
+    label_smoothing: float = 0.1  # epsilon_ls
+    positions: Literal["sinusoids", "learned"] = "sinusoids"
+    max_positions: int = 1024
+
+
+@dataclass(frozen=True)
+class Data:
+    """``dataset`` is a name of data/manifest.toml, or "number-words".  Lengths and tokens count the end token."""
+
+    dataset: str
+    vocabulary: int
+    tokens_per_batch: int
+    max_length: int = 256
+    numbers: int = 0  # pairs made for training: number-words only
+    split_seed: int = 0  # which numbers are held out: number-words only
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the final weights are judged; ``validation_beam`` is the search of the curve during training."""
+
+    beam: int = 4
+    length_penalty: float = 0.6  # alpha
+    extra_length: int = 50
+    batch_tokens: int = 4096
+    validation_beam: int = 1
+    samples: int = 5
+
+
+def _eq3(d_model: int, warmup_steps: int, factor: float = 1.0) -> Schedule:
+    return Schedule(name="inverse-sqrt", warmup_steps=warmup_steps, factor=factor, d_model=d_model)
+
+
+_PAPER_OPTIM = Optim(name="adam", lr=1.0, betas=(0.9, 0.98), eps=1e-9)
+
+_PAPER_PLACES = {
+    "model.num_layers": "Table 3, row base; section 3.1",
+    "model.d_model": "Table 3, row base; section 3.1",
+    "model.d_ff": "Table 3, row base; section 3.3",
+    "model.num_heads": "Table 3, row base; section 3.2.2",
+    "model.d_key": "Table 3, row base; d_model / h, section 3.2.2",
+    "model.d_value": "Table 3, row base; d_model / h, section 3.2.2",
+    "model.dropout": "Table 3, row base; section 5.4",
+    "model.label_smoothing": "section 5.4",
+    "model.positions": "section 3.5",
+    "model.max_positions": "ours: longer than any sentence and its translation here",
+    "optim.name": "section 5.3",
+    "optim.lr": "section 5.3: equation (3) is the rate itself",
+    "optim.betas": "section 5.3",
+    "optim.eps": "section 5.3",
+    "optim.weight_decay": "none in the paper",
+    "optim.clip_norm": "none in the paper",
+    "schedule.name": "section 5.3, equation (3)",
+    "schedule.warmup_steps": "section 5.3",
+    "schedule.d_model": "section 5.3, equation (3)",
+    "evaluation.beam": "section 6.1",
+    "evaluation.length_penalty": "section 6.1",
+    "evaluation.extra_length": "section 6.1",
+}
+
+FULL = Recipe(
+    name="transformer-base",
+    tier="full",
+    reproduction="transformer",
+    model=Model(),
+    data=Data(dataset="wmt14-en-de", vocabulary=37_000, tokens_per_batch=25_000),
+    optim=_PAPER_OPTIM,
+    schedule=_eq3(d_model=512, warmup_steps=4000),
+    train=Train(
+        max_steps=100_000,
+        log_every=100,
+        eval_every=5000,
+        sample_every=5000,
+        checkpoint_every=1500,
+        keep_checkpoints=6,
+        average_last=5,
+        precision="bf16-if-capable",
+        compile="cuda",
+    ),
+    evaluation=Evaluation(batch_tokens=16_384),
+    needs=Needs(
+        device="cuda",
+        memory_gb=16,
+        gpu_memory_gb=24,
+        disk_gb=12,
+        download_gb=1.8,
+        hours=1.5,
+        hardware="one H100 (predicted, not measured)",
+    ),
+    places={
+        **_PAPER_PLACES,
+        "data.dataset": "section 5.1",
+        "data.vocabulary": 'section 5.1, "about 37000"',
+        "data.tokens_per_batch": 'section 5.1, "approximately 25000 source tokens and 25000 target tokens"',
+        "data.max_length": "ours: the paper names no limit; a few misaligned pairs of Common Crawl are longer",
+        "train.max_steps": "section 5.2; Table 3, row base",
+        "train.average_last": "section 6.1",
+        "train.checkpoint_every": "section 6.1: ten minutes apart, which at section 5.2's 0.4 s a step is 1,500 steps",
+        "train.precision": "ours: bfloat16 where the GPU has it; the paper's P100 trained in float32",
+    },
+)
+
+MINI = Recipe(
+    name="transformer-base",
+    tier="mini",
+    reproduction="transformer",
+    model=Model(num_layers=4, d_model=128, d_ff=256, num_heads=4, dropout=0.1),
+    data=Data(dataset="multi30k-en-de", vocabulary=6000, tokens_per_batch=1500),
+    optim=_PAPER_OPTIM,
+    schedule=_eq3(d_model=128, warmup_steps=2000, factor=2.0),
+    train=Train(
+        max_steps=8000,
+        log_every=25,
+        eval_every=1000,
+        sample_every=1000,
+        checkpoint_every=250,
+        keep_checkpoints=6,
+        average_last=5,
+        precision="bf16-if-capable",
+    ),
+    evaluation=Evaluation(beam=5),
+    needs=Needs(memory_gb=2, disk_gb=0.5, download_gb=0.002, hours=1.1, hardware="one CPU core"),
+    places=_PAPER_PLACES,
+)
+
+SMOKE = Recipe(
+    name="transformer-base",
+    tier="smoke",
+    reproduction="transformer",
+    model=Model(num_layers=2, d_model=128, d_ff=512, num_heads=4, dropout=0.0, label_smoothing=0.1, max_positions=256),
+    data=Data(dataset="number-words", vocabulary=160, tokens_per_batch=1024, numbers=50_000),
+    optim=_PAPER_OPTIM,
+    schedule=_eq3(d_model=128, warmup_steps=300),
+    train=Train(
+        max_steps=1000,
+        log_every=20,
+        eval_every=250,
+        sample_every=250,
+        checkpoint_every=250,
+        keep_checkpoints=2,
+    ),
+    evaluation=Evaluation(),
+    needs=Needs(memory_gb=1, disk_gb=0.1, hours=0.02, hardware="2 CPU cores"),
+    places=_PAPER_PLACES,
+)
+
+RECIPES = {(recipe.name, recipe.tier): recipe for recipe in (FULL, MINI, SMOKE)}
