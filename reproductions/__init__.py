@@ -1,1 +1,1 @@
-"""Papers as code: one folder a paper, one engine for all.  Imports nothing from paperlab; see registry.py for the list."""
+"""Papers as code: one folder a paper, one engine for all; registry.py has the list.  Imports nothing from paperlab."""

@@ -1,5 +1,7 @@
 """python -m reproductions NAME: trains a recipe and writes a run directory.  Needs torch, and no paperlab."""
 
+# ruff: noqa: T201 - stdout is what a command line is for
+
 from __future__ import annotations
 
 import argparse
@@ -98,12 +100,12 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     make_task = registry.task(arguments.name)
     _set_threads(arguments.threads)
 
-    from reproductions.engine import trainer
+    from reproductions.engine import session
 
     found: list[Path] = []
     code = 0
     try:
-        trainer.train(
+        session.train(
             recipe,
             arguments.seed,
             arguments.runs_dir or home() / "runs",

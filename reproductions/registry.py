@@ -122,9 +122,7 @@ def get(name: str) -> Reproduction:
     for reproduction in reproductions:
         if name == reproduction.name or name in reproduction.recipes:
             return reproduction
-    known = [
-        recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)
-    ]
+    known = [recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     everything = "all of them: python -m reproductions --list"
     hint = f"did you mean: {near[0]:<24}{everything}" if near else everything
@@ -260,11 +258,7 @@ def _without_prose(source: str, tree: ast.Module) -> str:
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         first = node.body[0] if node.body else None
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             for number in range(first.lineno - 1, first.end_lineno or first.lineno):
                 lines[number] = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -1,8 +1,8 @@
 """The run directory: its names, its one writer (Recorder) and its reader (RunDirectory).  Standard library only.
 
-docs/run-directory.md describes the format.  Files are append-only or replaced whole, so a directory can be copied at any
-moment: readers skip lines that a crash left half written.  A run has one writer because the writer holds a lock on
-`heartbeat`; that lock, not a process id, is what "running" means.
+docs/run-directory.md describes the format.  Files are append-only or replaced whole, so a directory can be copied
+at any moment: readers skip lines that a crash left half written.  A run has one writer because the writer holds a
+lock on `heartbeat`; that lock, not a process id, is what "running" means.
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ class Recorder:
         self._clock = clock
         self._guard = threading.RLock()
         self._heartbeat = _lock(path / "heartbeat")
-        self._appenders = {
-            name: _Appender(path / f"{name}.jsonl") for name in ("metrics", "samples", "events")
-        }
+        self._appenders = {name: _Appender(path / f"{name}.jsonl") for name in ("metrics", "samples", "events")}
         self._flushed_at = clock()
         self._beating = threading.Event()
         self._thread: threading.Thread | None = None
@@ -248,9 +246,7 @@ class Recorder:
 
     def _line(self, file: str, content: Mapping[str, Any]) -> None:
         with self._guard:
-            self._appenders[file].add(
-                json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-            )
+            self._appenders[file].add(json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n")
             if self._clock() - self._flushed_at >= _FLUSH_SECONDS:
                 self.flush()
 
@@ -275,9 +271,7 @@ class RunDirectory:
         if content is None:
             raise InvalidInput(f"{self.path} is not a run directory: it has no readable run.json")
         if content.get("format", 0) > FORMAT:
-            raise InvalidInput(
-                f"{self.path} has format {content['format']}, newer than {FORMAT}", "update paperlab"
-            )
+            raise InvalidInput(f"{self.path} has format {content['format']}, newer than {FORMAT}", "update paperlab")
         return content
 
     @property
@@ -412,9 +406,7 @@ def _lock(path: Path, patience_seconds: float = 1.0) -> BinaryIO:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 file.close()
-                raise Busy(
-                    f"{path.parent} is written by another process", "try again when it has ended"
-                ) from None
+                raise Busy(f"{path.parent} is written by another process", "try again when it has ended") from None
             time.sleep(0.05)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):

@@ -53,7 +53,7 @@ def save(
     model: Mapping[str, torch.Tensor],
     optimizer: Mapping[str, Any],
     data: Mapping[str, Any] | None,
-    counters: Mapping[str, float],
+    counters: Mapping[str, Any],
     scheduled: bool = True,
 ) -> Path:
     """Writes `folder/step-NNNNNN`.  Raises OSError where the disk is full; what was there before stays whole."""

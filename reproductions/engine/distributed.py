@@ -7,7 +7,7 @@ it the result, is that of one process up to the order of additions.  Rank 0 writ
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -77,11 +77,11 @@ def on_main(world: World, function: Callable[[], T]) -> T:
     return value
 
 
-def total(world: World, values: torch.Tensor) -> torch.Tensor:
-    """The sum over ranks."""
+def total(world: World, values: Sequence[torch.Tensor]) -> None:
+    """Replaces each value by its sum over ranks."""
     if world.size > 1:
-        dist.all_reduce(values)
-    return values
+        for value in values:
+            dist.all_reduce(value)
 
 
 def agree(world: World, reason: str | None) -> str | None:
@@ -89,7 +89,8 @@ def agree(world: World, reason: str | None) -> str | None:
     if world.size == 1:
         return reason
     flag = torch.tensor([reason is not None], dtype=torch.int32, device=world.device)
-    if not int(total(world, flag)):
+    total(world, [flag])
+    if not int(flag):
         return None
     reasons: list[str | None] = [None] * world.size
     dist.all_gather_object(reasons, reason)

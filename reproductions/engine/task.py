@@ -46,7 +46,10 @@ class Task(Protocol):
         ...
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor | int, dict[str, Any]]:
-        """(summed loss in nats over the real target tokens, their number, further values to log)."""
+        """(loss in nats summed over the real target tokens, their number, further sums over the same tokens).
+
+        The mean over all tokens since the last log is recorded as train/loss, the further ones as train/NAME.
+        """
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:

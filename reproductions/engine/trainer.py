@@ -1,8 +1,8 @@
-"""How steps are taken: one loop for every paper.
+"""How steps are taken: one loop for every paper.  It names none.
 
-`train` finds or begins the run that its arguments mean, takes the steps that are left, evaluates once and
-writes the result.  A run that was killed goes on bit for bit (one process, CPU): a checkpoint holds the weights,
-the optimiser, the random generators, the position in the data and the sums behind the next logged loss.
+A run that was killed goes on bit for bit (one process, CPU), because a checkpoint holds all that the next step
+depends on: weights, optimiser, random generators, the position in the data, and the sums behind the next logged
+loss.
 """
 
 from __future__ import annotations
@@ -11,110 +11,22 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from reproductions.engine import (
-    attempt,
-    checkpoint,
-    distributed,
-    failures,
-    machine,
-    optimizers,
-    provenance,
-    randomness,
-)
-from reproductions.engine.identity import Identity, open_run
+from reproductions.engine import attempt, checkpoint, distributed, optimizers, randomness
 from reproductions.engine.interrupts import Interrupts, PreEmpted
-from reproductions.engine.recipe import Recipe, to_dict
-from reproductions.engine.task import Task, TaskFactory
+from reproductions.engine.recipe import Recipe
+from reproductions.engine.task import Task
 from reproductions.registry import ReproductionError
 from reproductions.run_directory import Recorder, RunDirectory
 
 AnyRecipe = Recipe[Any, Any, Any]
-
-
-def train(
-    recipe: AnyRecipe,
-    seed: int,
-    runs_dir: Path,
-    *,
-    make_task: TaskFactory,
-    fingerprint: str,
-    data_home: Path,
-    now: datetime,
-    overrides: Mapping[str, str] | None = None,
-    tiers: Sequence[AnyRecipe] = (),
-    device: str = "auto",
-    again: bool = False,
-    max_seconds: float | None = None,
-    command: Sequence[str] = (),
-    talk: Callable[[str], None] = lambda _: None,
-    on_run: Callable[[Path], None] = lambda _: None,
-    progress: bool = False,
-) -> RunDirectory:
-    """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
-
-    Returns the finished run, at once where it was finished before.  Raises PreEmpted (exit 75) when asked to
-    stop or out of time, Busy (75) where another process trains it, NotReady (4) where the machine lacks
-    something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
-    one cannot run; `on_run` learns the run's path as soon as it is known.
-    """
-    with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
-        world = distributed.join(device)
-        leaving.callback(distributed.leave, world)
-        mine = distributed.share_of(world, recipe.train.accumulate)
-        precision = _precision(recipe, world.device)
-        identity = Identity(recipe.name, recipe.tier, seed, overrides or {}, to_dict(recipe), fingerprint, again)
-        recorder: Recorder | None = None
-
-        def describe() -> dict[str, Any]:
-            here = machine.here(str(world.device))
-            machine.check(recipe, tiers, here, runs_dir)
-            return {
-                "reproduction": recipe.reproduction,
-                "command": list(command),
-                "predicted": None if recipe.predicted is None else dict(recipe.predicted),
-                "provenance": provenance.describe(
-                    here,
-                    device=str(world.device),
-                    threads=torch.get_num_threads(),
-                    precision="fp32" if precision is None else "bf16",
-                    world_size=world.size,
-                ),
-            }
-
-        def find() -> tuple[Path, bool]:
-            nonlocal recorder
-            opened = open_run(runs_dir, identity, now=now, describe=describe, talk=talk)
-            recorder = opened.recorder
-            return opened.run.path, recorder is None
-
-        path, is_finished = distributed.on_main(world, find)
-        run = RunDirectory(path)
-        on_run(path)
-        talk(f"{'finished before' if is_finished else 'run'}: {path}")
-        if is_finished:
-            return run
-        if recorder is not None:
-            leaving.enter_context(recorder)
-        interrupts = leaving.enter_context(Interrupts(max_seconds))
-        leaving.enter_context(failures.noted(recorder))
-        task = make_task(recipe=recipe, data_home=data_home, device=world.device, seed=seed)
-        loop = Loop(Given(recipe, task, seed, run, recorder, world, mine, precision, interrupts, talk))
-        with interrupts.at_once():
-            loop.begin()
-        loop.take_steps(progress)
-        with interrupts.at_once():
-            loop.finish()
-        return run
 
 
 @dataclass(frozen=True)
@@ -141,10 +53,8 @@ class Loop:
         self.task, self.train, self.recorder, self.world = given.task, given.recipe.train, given.recorder, given.world
         self.step = 0
         self.seconds_before, self.began = 0.0, time.monotonic()
-        self.nats = torch.zeros((), dtype=torch.float64, device=self.world.device)  # since the last logged loss
-        self.tokens = torch.zeros((), dtype=torch.float64, device=self.world.device)
+        self.window: dict[str, torch.Tensor] = {}  # sums since the last logged loss: tokens, loss in nats, extra
         self.gradient_norm: torch.Tensor | None = None
-        self.extra: dict[str, Any] = {}
 
     def begin(self) -> None:
         """Brings in the data and puts the model where the newest whole checkpoint left it."""
@@ -208,48 +118,44 @@ class Loop:
         rate = recipe.optim.lr * optimizers.factor(recipe.schedule, self.step + 1, self.train.max_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        sums = torch.zeros(2, dtype=torch.float64, device=self.world.device)  # nats, tokens
+        sums: dict[str, torch.Tensor] = {}
         for index in range(self.train.accumulate):
             batch = next(self.stream)
             if index not in self.given.mine:
                 continue
             with distributed.without_sync(self.model, last=index == self.given.mine[-1]):
                 with self._autocast():
-                    nats, tokens, self.extra = self.task.loss(self.model, batch)
+                    nats, tokens, extra = self.task.loss(self.model, batch)
                 torch.autograd.backward(nats)
-            sums[0] += nats.detach()
-            sums[1] += tokens
-        distributed.total(self.world, sums)
+            _add(sums, {"tokens": tokens, "loss": nats, **extra}, self.world.device)
+        distributed.total(self.world, list(sums.values()))
         # so far it is the gradient of the sum, which DDP and FSDP2 divided by the number of ranks
-        optimizers.scale_gradients(self.plain.parameters(), self.world.size / sums[1])
+        optimizers.scale_gradients(self.plain.parameters(), self.world.size / sums["tokens"])
         if recipe.optim.clip_norm is not None:
             self.gradient_norm = nn.utils.clip_grad_norm_(self.plain.parameters(), recipe.optim.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.nats += sums[0]
-        self.tokens += sums[1]
+        _add(self.window, sums, self.world.device)
         self.step += 1
         if self.recorder is not None:
             self.recorder.step = self.step
 
     def _log(self) -> str:
         """Records the mean loss since the last log; returns it for the progress bar."""
-        tokens = self.tokens.item()
-        loss = self.nats.item() / tokens
+        sums = {name: value.item() for name, value in self.window.items()}
+        tokens = sums.pop("tokens")
         speed = tokens / max(time.monotonic() - self.window_began, 1e-9)
-        rate = self.optimizer.param_groups[0]["lr"]
-        values = {"train/loss": loss, "train/lr": rate, "train/tokens_per_second": speed}
+        values = {f"train/{name}": value / tokens for name, value in sums.items()}
+        values |= {"train/lr": self.optimizer.param_groups[0]["lr"], "train/tokens_per_second": speed}
         if self.gradient_norm is not None:
             values["train/grad_norm"] = float(self.gradient_norm)
-        values |= {f"train/{name}": float(value) for name, value in self.extra.items()}
         self._record(values)
-        self.nats.zero_()
-        self.tokens.zero_()
+        self.window.clear()
         self.window_began = time.monotonic()
-        if not math.isfinite(loss):
+        if not math.isfinite(values["train/loss"]):
             hint = "a smaller learning rate may help: --set optim.lr=..."
             raise ReproductionError(f"the loss is not finite at step {self.step}", hint)
-        return f"loss {loss:.3f}, {speed:,.0f} tokens/s"
+        return f"loss {values['train/loss']:.3f}, {speed:,.0f} tokens/s"
 
     def _look(self) -> None:
         """Validates and samples where it is time."""
@@ -257,8 +163,9 @@ class Loop:
             self._record(self._without_gradients(self.task.validate))
         if self._is_due(self.train.sample_every):
             samples = self._without_gradients(lambda model: self.task.samples(model, self.step))
-            for sample in samples if self.recorder else []:
-                self.recorder.sample(**{"step": self.step, **sample})
+            if self.recorder is not None:
+                for sample in samples:
+                    self.recorder.sample(**{"step": self.step, **sample})
 
     def _save(self, scheduled: bool) -> None:
         model = distributed.model_state(self.plain)
@@ -266,14 +173,14 @@ class Loop:
         if self.recorder is None:
             return
         self.recorder.sync()  # a resume keeps the lines up to its step, so they must be there
-        sums = {"nats": self.nats.item(), "tokens": self.tokens.item(), "seconds": self._seconds()}
+        window = {name: value.item() for name, value in self.window.items()}
         path = checkpoint.save(
             self.given.run.path / "checkpoints",
             step=self.step,
             model=model,
             optimizer=optimizer,
             data=self.stream.position(),
-            counters=sums,
+            counters={"seconds": self._seconds(), "window": window},
             scheduled=scheduled,
         )
         self.recorder.event("checkpointed", checkpoint=path.name, scheduled=scheduled)
@@ -284,8 +191,7 @@ class Loop:
         self.stream = self.task.batches(saved.state["data"])
         counters = saved.state["counters"]
         self.step, self.seconds_before = saved.step, counters["seconds"]
-        self.nats.fill_(counters["nats"])
-        self.tokens.fill_(counters["tokens"])
+        _add(self.window, counters["window"], self.world.device)
         randomness.restore(saved.rng)
 
     def _average(self) -> list[str]:
@@ -325,7 +231,14 @@ class Loop:
         self.window_began += time.monotonic() - stopped
 
 
-def _precision(recipe: AnyRecipe, device: torch.device) -> torch.dtype | None:
+def precision(recipe: AnyRecipe, device: torch.device) -> torch.dtype | None:
     """bf16 where the recipe allows it and the GPU computes in it: a CPU without it is 70 times slower."""
     capable = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if recipe.train.precision == "bf16-if-capable" and capable else None
+
+
+def _add(sums: dict[str, torch.Tensor], values: Mapping[str, Any], device: torch.device) -> None:
+    """Adds to running sums on the device, without waiting for it."""
+    for name, value in values.items():
+        number = torch.as_tensor(value, device=device).detach().double()
+        sums[name] = sums[name] + number if name in sums else number

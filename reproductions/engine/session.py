@@ -1,0 +1,94 @@
+"""From a recipe and a seed to a finished run: finds or begins the run, trains what is left of it, evaluates once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reproductions.engine import distributed, failures, machine, provenance, trainer
+from reproductions.engine.identity import Identity, open_run
+from reproductions.engine.interrupts import Interrupts
+from reproductions.engine.recipe import Recipe, to_dict
+from reproductions.engine.task import TaskFactory
+from reproductions.run_directory import Recorder, RunDirectory
+
+
+def train(
+    recipe: Recipe[Any, Any, Any],
+    seed: int,
+    runs_dir: Path,
+    *,
+    make_task: TaskFactory,
+    fingerprint: str,
+    data_home: Path,
+    now: datetime,
+    overrides: Mapping[str, str] | None = None,
+    tiers: Sequence[Recipe[Any, Any, Any]] = (),
+    device: str = "auto",
+    again: bool = False,
+    max_seconds: float | None = None,
+    command: Sequence[str] = (),
+    talk: Callable[[str], None] = lambda _: None,
+    on_run: Callable[[Path], None] = lambda _: None,
+    progress: bool = False,
+) -> RunDirectory:
+    """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
+
+    Returns the finished run, at once where it was finished before.  Raises PreEmpted (exit 75) when asked to
+    stop or out of time, Busy (75) where another process trains it, NotReady (4) where the machine lacks
+    something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
+    one cannot run; `on_run` learns the run's path as soon as it is known.
+    """
+    with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
+        world = distributed.join(device)
+        leaving.callback(distributed.leave, world)
+        mine = distributed.share_of(world, recipe.train.accumulate)
+        precision = trainer.precision(recipe, world.device)
+        identity = Identity(recipe.name, recipe.tier, seed, overrides or {}, to_dict(recipe), fingerprint, again)
+        recorder: Recorder | None = None
+
+        def describe() -> dict[str, Any]:
+            here = machine.here(str(world.device))
+            machine.check(recipe, tiers, here, runs_dir)
+            return {
+                "reproduction": recipe.reproduction,
+                "command": list(command),
+                "predicted": None if recipe.predicted is None else dict(recipe.predicted),
+                "provenance": provenance.describe(
+                    here,
+                    device=str(world.device),
+                    threads=torch.get_num_threads(),
+                    precision="fp32" if precision is None else "bf16",
+                    world_size=world.size,
+                ),
+            }
+
+        def find() -> tuple[Path, bool]:
+            nonlocal recorder
+            opened = open_run(runs_dir, identity, now=now, describe=describe, talk=talk)
+            recorder = opened.recorder
+            return opened.run.path, recorder is None
+
+        path, is_finished = distributed.on_main(world, find)
+        run = RunDirectory(path)
+        on_run(path)
+        talk(f"{'finished before' if is_finished else 'run'}: {path}")
+        if is_finished:
+            return run
+        if recorder is not None:
+            leaving.enter_context(recorder)
+        interrupts = leaving.enter_context(Interrupts(max_seconds))
+        leaving.enter_context(failures.noted(recorder))
+        task = make_task(recipe=recipe, data_home=data_home, device=world.device, seed=seed)
+        loop = trainer.Loop(trainer.Given(recipe, task, seed, run, recorder, world, mine, precision, interrupts, talk))
+        with interrupts.at_once():
+            loop.begin()
+        loop.take_steps(progress)
+        with interrupts.at_once():
+            loop.finish()
+        return run
