@@ -116,6 +116,16 @@ class ProfileMatchRow(Base):
     __table_args__ = (Index(None, "arxiv_id"),)
 
 
+class ProfileRow(Base):
+    """As what each profile was last matched against every paper: when its definition changes, all are matched anew."""
+
+    __tablename__ = "profiles"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]]
+    matched_at: Mapped[datetime]
+
+
 # --- sync (primary) -------------------------------------------------------------------------------------------
 
 

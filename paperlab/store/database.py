@@ -1,0 +1,157 @@
+"""Opening the database: one engine per process, short sessions, and what can go wrong said in words.
+
+SQLite in WAL mode by default: pages read while a sync writes.  Every writing session takes the write lock when it
+begins (BEGIN IMMEDIATE), so that what it read is still true when it writes; reading sessions refuse to write at all.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import PoolProxiedConnection
+
+from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
+from paperlab.settings import Settings
+from paperlab.store import upgrade
+
+BUSY_TIMEOUT_S = 30.0
+
+_READ_ONLY = "paperlab_read_only"
+_watchers: WeakKeyDictionary[Engine, PoolProxiedConnection] = WeakKeyDictionary()
+_watchers_lock = threading.Lock()
+
+
+def open_database(settings: Settings, *, create: bool = False) -> Engine:
+    """The engine of a database with the current schema.
+
+    A missing one is created where `create` is true.  Raises NotReady, with the command that helps, for a missing,
+    older, newer or foreign database and for a folder or file that can't be opened.
+    """
+    engine = connect(settings)
+    with storage_errors(engine):
+        status = upgrade.check(engine)
+        if status.state == "missing" and create:
+            upgrade.upgrade(settings, engine)
+        elif status.state != "current":
+            raise upgrade.refusal(engine, status)
+    return engine
+
+
+def connect(settings: Settings) -> Engine:
+    """An engine without a look at the schema: for upgrades."""
+    try:
+        url = make_url(settings.database_url)
+        engine = sa.create_engine(
+            url,
+            json_serializer=partial(json.dumps, ensure_ascii=False),
+            connect_args={"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {},
+        )
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise InvalidInput(
+            f'"{settings.database_url}" is not a database address that can be used: {error}',
+            "example: PAPERLAB_DATABASE_URL=sqlite:////home/me/papers.db",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def location(engine: Engine) -> str:
+    """The database as people know it: a path for SQLite, otherwise the address without its password."""
+    return engine.url.database or ":memory:" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+
+
+@contextmanager
+def session(engine: Engine) -> Iterator[Session]:
+    """A writing session: commits when the block ends, rolls back when it raises."""
+    with storage_errors(engine), Session(engine, expire_on_commit=False) as opened, opened.begin():
+        yield opened
+
+
+@contextmanager
+def read_only(engine: Engine) -> Iterator[Session]:
+    """A reading session: one consistent view; a write raises."""
+    reader = engine.execution_options(**{_READ_ONLY: True})
+    with storage_errors(engine), Session(reader) as opened:
+        yield opened
+
+
+def data_version(engine: Engine) -> int:
+    """A number that changes when anyone else commits a write: for caches of reads.
+
+    SQLite counts per connection, so one connection per engine is kept for asking.  Elsewhere it is the snapshot's upper
+    transaction id, which also moves with writes to other databases of the server.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+    question = "PRAGMA data_version" if sqlite else "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+    with _watchers_lock:
+        if engine not in _watchers:
+            _watchers[engine] = engine.raw_connection()
+        watcher = _watchers[engine]
+        cursor = watcher.cursor()
+        cursor.execute(question)
+        row = cursor.fetchone()
+        version = int(str(row[0])) if row else 0
+        cursor.close()
+        watcher.rollback()
+        return version
+
+
+@contextmanager
+def storage_errors(engine: Engine) -> Iterator[None]:
+    """Turns a full disk, a read-only folder, a held lock and a broken file into errors that name the path."""
+    try:
+        yield
+    except DatabaseError as error:
+        known = _explain(str(error.orig).lower(), location(engine))
+        if known is None:
+            raise
+        raise known from error
+
+
+def _explain(reason: str, path: str) -> PaperlabError | None:
+    if "disk is full" in reason or "disk i/o error" in reason:
+        return NotReady(f"{path} can't grow: {reason}", "free some disk space; nothing that was stored is lost")
+    if "readonly" in reason or "unable to open" in reason:
+        return NotReady(
+            f"{path} can't be written: {reason}", "make its folder writable, or set PAPERLAB_HOME to another"
+        )
+    if "database is locked" in reason or "table is locked" in reason:
+        return TryAgain(
+            f"{path} is being written by another process",
+            "run the same command again",
+            reason="lock",
+            retry_after_s=1.0,
+        )
+    if "not a database" in reason or "malformed" in reason:
+        return NotReady(f"{path} is damaged or no SQLite database: {reason}", "move it away and bring back a backup")
+    return None
+
+
+def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None  # the driver begins no transactions of its own: _begin_sqlite does
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
