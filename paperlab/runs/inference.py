@@ -1,14 +1,15 @@
 """From the values of a few seeds to a decision, with error rates that are what they say.
 
-Every claim about a mean is brought to one form: "the true mean lies in a region" (value +- tolerance; at least; at most; a
-difference or slope above 0).  With C the confidence interval of the mean at level 1 - 2 alpha (Student's t):
+Every claim about a mean is brought to one form: "the true mean lies in a region" (value +- tolerance; at least; at
+most; a difference or slope above 0).  With C the confidence interval of the mean at level 1 - 2 alpha (Student's
+t):
 
     C inside the region        reproduced        two one-sided tests (Schuirmann 1987), each at level alpha
     C outside the region       differs           one one-sided test at level alpha
     C across a boundary        undecided         and `further_seeds` says how many more should decide it
 
-So a mean outside the region is called reproduced, and one inside it is called differing, with probability of at most alpha.
-One value gives no spread and therefore decides nothing.
+So a mean outside the region is called reproduced, and one inside it is called differing, with probability of at
+most alpha. One value gives no spread and therefore decides nothing.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ class Decision(Enum):
 def sample(values: Sequence[float], resolution: float = 0.0) -> Sample:
     """The sample of one value a seed.
 
-    `resolution` is the smallest difference the metric can show (one example of 500: 0.002).  Seeds that agree to within it
-    have not shown that there is no spread, so the standard deviation is taken as at least half of it.  Where there is no
-    such step and all values are equal, the seeds did not vary anything: no spread, no decision.
+    `resolution` is the smallest difference the metric can show (one example of 500: 0.002).  Seeds that agree to
+    within it have not shown that there is no spread, so the standard deviation is taken as at least half of it.
+    Where there is no such step and all values are equal, the seeds did not vary anything: no spread, no decision.
     """
     n = len(values)
     if n == 0:
@@ -127,8 +128,8 @@ def decide(values: Sample, region: Region, alpha: float = ALPHA) -> Decision:
 def power(n: int, mean: float, sd: float, region: Region, alpha: float = ALPHA) -> tuple[float, float]:
     """P(inside) and P(outside) that `decide` will say over `n` seeds, if mean and standard deviation are these.
 
-    Exact for normal values: mean and spread of a sample are independent, so the normal probability of the mean is averaged
-    over the chi distribution of the spread (Owen 1965).
+    Exact for normal values: mean and spread of a sample are independent, so the normal probability of the mean is
+    averaged over the chi distribution of the spread (Owen 1965).
     """
     if n < 2 or not sd > 0.0:
         return 0.0, 0.0
@@ -147,7 +148,8 @@ def power(n: int, mean: float, sd: float, region: Region, alpha: float = ALPHA) 
 def further_seeds(values: Sample, region: Region, alpha: float = ALPHA, wanted: float = POWER) -> int | None:
     """How many seeds more decide with probability `wanted`, if mean and spread are what they were so far.
 
-    At least 1; with one value there is no spread to plan with, so it is 1 ("at least").  None if more than MOST_SEEDS in all.
+    At least 1; with one value there is no spread to plan with, so it is 1 ("at least").  None if more than
+    MOST_SEEDS in all.
     """
     if values.sd is None:
         return 1

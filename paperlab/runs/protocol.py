@@ -1,10 +1,10 @@
 """May this measurement judge that claim?  Which fields of the protocol decide, metric by metric.
 
-A number means what its protocol says: BLEU over tokenised text is another quantity than BLEU over plain text, and a loss over
-sampled blocks another than one over the whole split.  So before any statistics, claim and measurement are laid side by
-side: what was measured (task, dataset, split, metric, unit), by which recipe and tier, with which overrides, and every
-field of protocol that the claim states.  One difference, or one stated field that the measurement does not record, and the
-measurement is not comparable; the verdict names the fields.
+A number means what its protocol says: BLEU over tokenised text is another quantity than BLEU over plain text, and a
+loss over sampled blocks another than one over the whole split.  So before any statistics, claim and measurement are
+laid side by side: what was measured (task, dataset, split, metric, unit), by which recipe and tier, with which
+overrides, and every field of protocol that the claim states.  One difference, or one stated field that the
+measurement does not record, and the measurement is not comparable; the verdict names the fields.
 """
 
 from __future__ import annotations
@@ -17,14 +17,9 @@ from paperlab.entities import Claim, ClaimKind, Measurement
 
 DECIDING: Mapping[str, tuple[str, ...]] = {
     "bleu": ("tokenisation", "casing", "compound_split", "beam", "length_penalty", "checkpoint_average"),
-    "chrf": ("casing", "beam", "length_penalty", "checkpoint_average"),
-    "ter": ("tokenisation", "casing", "beam", "length_penalty", "checkpoint_average"),
-    "rouge": ("variant", "stemming", "aggregation", "beam"),
-    "exact-match": ("decoding", "normalisation"),
-    "accuracy": ("shots", "normalisation"),
-    "f1": ("averaging", "normalisation"),
-    "loss": ("tokenisation", "coverage", "context", "stride"),
-    "perplexity": ("tokenisation", "coverage", "context", "stride"),
+    "exact-match": ("beam",),
+    "loss": ("per", "coverage"),
+    "perplexity": ("per", "checkpoint_average"),
     "parameters": ("vocabulary",),
     "training-cost": ("method",),
 }
@@ -37,7 +32,6 @@ SAME_METRIC: Mapping[str, str] = {
     "exact match": "exact-match",
     "parameter-count": "parameters",
     "training cost": "training-cost",
-    "sacrebleu": "bleu",
 }
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits-per-byte", "ter", "wer", "parameters", "training-cost"})
@@ -66,7 +60,8 @@ class Comparison:
 def compare(claim: Claim, measurement: Measurement) -> Comparison:
     """Lay a claim and a measurement made for it side by side."""
     pairs: list[tuple[str, Any, Any]] = [
-        (name, getattr(claim, name), getattr(measurement, name)) for name in ("task", "dataset", "split", "metric", "unit")
+        (name, getattr(claim, name), getattr(measurement, name))
+        for name in ("task", "dataset", "split", "metric", "unit")
     ]
     if claim.kind is not ClaimKind.STRUCTURAL:  # a parameter count is the same at every tier and needs no run
         pairs += [(name, getattr(claim, name), getattr(measurement, name)) for name in ("recipe", "tier")]

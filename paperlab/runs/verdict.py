@@ -1,0 +1,268 @@
+"""The verdict that the runs pass on a claim.  `judge` is pure: a claim and measurements in, a verdict out.
+
+Before the statistics (inference.py) a measurement has to pass three gates:
+
+1. Comparability (protocol.py): same quantity, same protocol, the claim's own recipe and tier, no override that
+   computes.
+2. Freshness: the code it was measured with (fingerprint) is the code of today; with old measurements only, the
+   verdict is `stale`.
+3. Independence: a seed counts once, by its first finished run, so that running again can't replace a result nor add
+   to n.
+
+Then by kind: structural - every value within the tolerance (half of the last printed digit), one check is enough;
+value - within the tolerance; bound - at least or at most the value; ordering - the better minus the worse above 0,
+paired when both sides ran the same seeds, otherwise Welch; trend - one slope for each seed that ran the whole
+series.  One seed decides none of these but the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from paperlab.entities import Claim, ClaimKind, Measurement, Verdict, VerdictKind
+from paperlab.runs import inference, protocol
+from paperlab.runs.inference import ALPHA, Decision, Region, Sample
+
+MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and the measurements that it was computed from."""
+
+    verdict: Verdict
+    used: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What passed the gates for one claim, and what did not."""
+
+    by_seed: Mapping[int | None, Measurement]
+    stale: bool
+    refused: tuple[protocol.Comparison, ...]
+    unstated: tuple[str, ...]
+
+    @property
+    def used(self) -> tuple[Measurement, ...]:
+        return tuple(self.by_seed.values())
+
+    @property
+    def values(self) -> list[float]:
+        return [measurement.value for measurement in self.used]
+
+
+def judge(
+    claim: Claim,
+    measurements: Iterable[Measurement],
+    *,
+    fingerprints: Mapping[str, str] | None = None,
+    claims: Mapping[str, Claim] | None = None,
+    unmeasured: str = "",
+    alpha: float = ALPHA,
+) -> Judgement:
+    """What `measurements` say of `claim`.
+
+    `fingerprints` are those of the reproductions' code now, by name (where one is missing, nothing counts as
+    stale). `claims` holds the claims that an ordering or a trend runs through.  `unmeasured` says why there is
+    nothing to judge by, where the caller knows.
+    """
+    if claim.confidence == MEMORY:
+        return _without(claim, VerdictKind.NOT_ATTEMPTED, "not confirmed in a text: nothing can be held against it")
+    if claim.kind is ClaimKind.VALUE and claim.tolerance is None:
+        return _without(claim, VerdictKind.NOT_ATTEMPTED, "no tolerance is stated for it")
+    parts = _parts(claim, claims or {})
+    mine = [measurement for measurement in measurements if measurement.claim_id in {part.id for part in parts}]
+    found = [_gather(part, mine, (fingerprints or {}).get(part.reproduction)) for part in parts]
+    for part, evidence in zip(parts, found, strict=True):
+        if not evidence.by_seed:
+            return _nothing_counts(claim, part, evidence, unmeasured)
+    return _weigh(claim, parts, found, alpha)
+
+
+def content_hash(claim: Claim) -> str:
+    """Changes when anything about the claim changes, its protocol and tolerance included."""
+    text = json.dumps(dataclasses.asdict(claim), sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def computed_from(claim: Claim, judgement: Judgement, alpha: float = ALPHA) -> dict[str, Any]:
+    """What the log of verdicts keeps beside a verdict: enough to compute it again and to see what changed."""
+    return {
+        "claim": content_hash(claim),
+        "alpha": alpha,
+        "measurements": [
+            {"run": used.run_id, "seed": used.seed, "value": used.value, "fingerprint": used.fingerprint}
+            for used in judgement.used
+        ],
+    }
+
+
+def _parts(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
+    """The claims whose measurements decide: the claim itself, or those that it relates to each other."""
+    if claim.kind is ClaimKind.ORDERING:
+        return [claims[name] for name in (claim.better, claim.worse) if name is not None]
+    if claim.kind is ClaimKind.TREND:
+        return [claims[name] for name in claim.series]
+    return [claim]
+
+
+def _gather(claim: Claim, measurements: Sequence[Measurement], fingerprint: str | None) -> _Evidence:
+    mine = [(item, protocol.compare(claim, item)) for item in measurements if item.claim_id == claim.id]
+    comparable = [item for item, comparison in mine if comparison.comparable]
+    comparable.sort(key=lambda item: item.run_id or "")  # the ids of runs sort by time
+    refused = tuple(comparison for _, comparison in mine if not comparison.comparable)
+    unstated = next((comparison.unstated for _, comparison in mine if comparison.comparable), ())
+    fresh = [item for item in comparable if fingerprint is None or item.fingerprint == fingerprint]
+    # Seeds of different code are not one sample: where all is old, the newest code's measurements are what was known.
+    counted = fresh or [item for item in comparable if item.fingerprint == comparable[-1].fingerprint]
+    by_seed: dict[int | None, Measurement] = {}
+    for item in counted:
+        by_seed.setdefault(item.seed, item)
+    return _Evidence(by_seed, bool(counted) and not fresh, refused, unstated)
+
+
+def _nothing_counts(claim: Claim, part: Claim, evidence: _Evidence, unmeasured: str) -> Judgement:
+    if evidence.refused:
+        fields = tuple(dict.fromkeys(field for comparison in evidence.refused for field in comparison.differing))
+        details = dict.fromkeys(detail for comparison in evidence.refused for detail in comparison.details)
+        return _without(claim, VerdictKind.NOT_COMPARABLE, "; ".join(details), differing_fields=fields)
+    if unmeasured:
+        reason = unmeasured
+    elif part.kind is ClaimKind.STRUCTURAL:
+        reason = "not checked with this code yet: paperlab claims check"
+    elif not part.recipe:
+        reason = "no recipe measures it yet"
+    else:
+        tier = f" --tier {part.tier}" if part.tier not in (None, "full") else ""
+        of = "" if part is claim else f" {part.id}"
+        reason = f"no finished run measures{of or ' it'}: paperlab reproduce {part.recipe}{tier}"
+    return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
+
+
+def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence], alpha: float) -> Judgement:
+    region = _region(claim)
+    if claim.kind is ClaimKind.STRUCTURAL:
+        verdict = _exact(claim, found[0], region)
+    else:
+        values = _sample(claim, parts, found)
+        if values is None:
+            reason = "no seed ran the whole series: a slope needs every claim of it from one seed"
+            return _without(claim, VerdictKind.INCONCLUSIVE, reason, seeds_needed=1)
+        verdict = _decided(claim, values, region, alpha)
+    used = tuple(item for evidence in found for item in evidence.used)
+    runs = tuple(dict.fromkeys(item.run_id for item in used if item.run_id))
+    verdict = replace(verdict, reason=verdict.reason + _caveats(found), run_ids=runs)
+    if any(evidence.stale for evidence in found):
+        reason = f"was {verdict.kind.value} with code that has changed since: {verdict.reason}"
+        verdict = replace(verdict, kind=VerdictKind.STALE, reason=reason)
+    return Judgement(verdict, used)
+
+
+def _region(claim: Claim) -> Region:
+    slack = claim.tolerance.value if claim.tolerance else 0.0
+    if claim.kind is ClaimKind.BOUND and claim.value is not None:
+        return (
+            Region(claim.value - slack, math.inf)
+            if claim.relation == "at-least"
+            else Region(-math.inf, claim.value + slack)
+        )
+    if claim.kind is ClaimKind.ORDERING or claim.value is None:
+        return Region(-math.inf, 0.0) if claim.relation == "falls" else Region(0.0, math.inf)
+    return Region.around(claim.value, slack)
+
+
+def _exact(claim: Claim, evidence: _Evidence, region: Region) -> Verdict:
+    outside = [value for value in evidence.values if not region.holds(value)]
+    kind = VerdictKind.DIFFERS if outside else VerdictKind.REPRODUCED
+    value = outside[0] if outside else evidence.values[0]
+    reason = f"{_number(value)} is {'not ' if outside else ''}{_described(claim)}"
+    return Verdict(claim.id, kind, reason, value, None, len(evidence.by_seed))
+
+
+def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence]) -> Sample | None:
+    """The values to be tested, one a seed; None for a trend that no seed ran through."""
+    step = max(protocol.resolution(item.metric, item.unit, item.n) for evidence in found for item in evidence.used)
+    if claim.kind is ClaimKind.ORDERING:
+        sign = -1.0 if protocol.lower_is_better(parts[0].metric) else 1.0
+        better, worse = ({seed: sign * item.value for seed, item in evidence.by_seed.items()} for evidence in found)
+        if better.keys() == worse.keys():
+            return inference.sample([value - worse[seed] for seed, value in better.items()], step)
+        return inference.difference(list(better.values()), list(worse.values()), step)
+    if claim.kind is ClaimKind.TREND:
+        axis = [claim.series[part.id] for part in parts]
+        whole = [seed for seed in found[0].by_seed if all(seed in evidence.by_seed for evidence in found)]
+        slopes = [
+            inference.slope([(x, evidence.by_seed[seed].value) for x, evidence in zip(axis, found, strict=True)])
+            for seed in whole
+        ]
+        return inference.sample(slopes) if slopes else None
+    return inference.sample(found[0].values, step)
+
+
+def _decided(claim: Claim, values: Sample, region: Region, alpha: float) -> Verdict:
+    seeds = f"{values.n} seed{'s' if values.n != 1 else ''}"
+    interval = values.interval(alpha)
+    if interval is None:
+        if values.n == 1:
+            reason, needed = f"{_number(values.mean)} from 1 seed: one gives no spread, at least 1 more is needed", 1
+        else:
+            reason = (
+                f"{_number(values.mean)} from each of {seeds}: the seed changes nothing, so more of them decide nothing"
+            )
+            needed = 0
+        return Verdict(claim.id, VerdictKind.INCONCLUSIVE, reason, values.mean, None, values.n, needed)
+    shown = f"{100 * (1 - 2 * alpha):g} % interval [{_number(interval[0])}, {_number(interval[1])}] of {seeds}"
+    decision = inference.decide(values, region, alpha)
+    if decision is Decision.UNDECIDED:
+        more = inference.further_seeds(values, region, alpha)
+        advice = (
+            f"about {more} more should decide"
+            if more
+            else f"more than {inference.MOST_SEEDS} would be needed to decide"
+        )
+        reason = f"{shown} reaches across the edge of {_described(claim)}; {advice}"
+        needed = inference.MOST_SEEDS if more is None else more
+        return Verdict(claim.id, VerdictKind.INCONCLUSIVE, reason, values.mean, interval, values.n, needed)
+    inside = decision is Decision.INSIDE
+    kind = VerdictKind.REPRODUCED if inside else VerdictKind.DIFFERS
+    reason = f"{shown} {'lies within' if inside else 'lies outside'} {_described(claim)}"
+    return Verdict(claim.id, kind, reason, values.mean, interval, values.n)
+
+
+def _described(claim: Claim) -> str:
+    """The region in words: "27.3 ± 0.5", "at least 0.99", "better - worse > 0"."""
+    slack = f" ± {_number(claim.tolerance.value)}" if claim.tolerance and claim.tolerance.value else ""
+    if claim.kind is ClaimKind.ORDERING:
+        return "better - worse > 0"
+    if claim.value is None:
+        return f"a slope that {claim.relation}"
+    if claim.kind is ClaimKind.BOUND:
+        return f"{'at least' if claim.relation == 'at-least' else 'at most'} {_number(claim.value)}{slack}"
+    return f"{_number(claim.value)}{slack}"
+
+
+def _caveats(found: Sequence[_Evidence]) -> str:
+    text = ""
+    unstated = dict.fromkeys(field for evidence in found for field in evidence.unstated)
+    if unstated:
+        text += f"; the claim does not state {', '.join(unstated)}"
+    refused = [comparison for evidence in found for comparison in evidence.refused]
+    if refused:
+        fields = dict.fromkeys(field for comparison in refused for field in comparison.differing)
+        text += f"; {len(refused)} not comparable ({', '.join(fields)})"
+    return text
+
+
+def _without(claim: Claim, kind: VerdictKind, reason: str, **fields: Any) -> Judgement:
+    return Judgement(Verdict(claim.id, kind, reason, **fields))
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
