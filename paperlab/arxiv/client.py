@@ -1,0 +1,255 @@
+"""The polite transport to arXiv, for all its interfaces.
+
+What heals is asked again, later and later: 429, 503, other 5xx, 406, resets, stalls, and answers that are cut or are
+not what they should be.  What does not heal is said: 403 (going on would be treated as an attack), 400 (arXiv's words),
+any other status.  Nothing here knows Atom or OAI: the caller hands in a check of the body.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+
+import requests
+
+import paperlab
+from paperlab.arxiv.limiter import Limiter
+from paperlab.errors import NotReady, PaperlabError, TryAgain
+
+MAX_TRIES = 6
+MAX_TRIES_UNREACHED = 2
+"""Where no connection came about at all: no network, or nobody listens."""
+PATIENCE_S = 120.0
+"""A longer wait that arXiv asks for ends the command, and is remembered."""
+REFUSED_AWAY_S = 12 * 3600.0
+"""After a 403: long enough not to look like an attack, short enough for the next night."""
+MAX_BODY_BYTES = 64 * 2**20
+"""A full slice of 2,000 entries is about 5 MB."""
+_OVERLOADED = {406, 429}
+
+
+class BadAnswer(Exception):
+    """The body is not what was asked for; asking again may heal it."""
+
+
+@dataclass
+class Budget:
+    """What one command may use.  None is no limit."""
+
+    max_requests: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass
+class Spent:
+    """What one command has used so far."""
+
+    requests: int = 0
+    waited_s: float = 0.0
+    began: float = field(default=0.0)
+
+
+class Client:
+    """One command's access to arXiv: shared limit, time-outs, back-off with jitter from `rng`, budget."""
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        *,
+        timeout_s: float,
+        budget: Budget | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.limiter = limiter
+        self.clock = limiter.clock
+        self.timeout_s = timeout_s
+        self.budget = budget or Budget()
+        self.spent = Spent(began=self.clock.monotonic())
+        self._rng = rng or random.Random()
+        self._session = requests.Session()
+        # Three seconds apart, a kept connection has often been dropped by the server: a fresh one can't be stale.
+        self._session.headers.update({"User-Agent": f"paperlab/{paperlab.__version__}", "Connection": "close"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._session.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        check: Callable[[bytes], None],
+        refused: Callable[[bytes], PaperlabError],
+    ) -> bytes:
+        """The body at `url`, once `check` is content with it (it raises BadAnswer where it is not).
+
+        Raises TryAgain where arXiv stays away or the budget is spent, what `refused` makes of a 400, and NotReady where
+        the address is wrong.
+        """
+        tries = 0
+        while True:
+            limit = self.budget.max_requests
+            if limit is not None and self.spent.requests >= limit:
+                raise _over_budget(f"--max-requests {limit}")
+            tries += 1
+            outcome = self._try(url, check, refused)
+            if isinstance(outcome, bytes):
+                return outcome
+            backoff = self.limiter.interval_s * 2.0**tries * self._rng.uniform(0.75, 1.25)
+            wait = max(outcome.retry_after_s, backoff)
+            if wait > 0:
+                self.limiter.stay_away(wait, outcome.what)
+            if tries >= outcome.max_tries:
+                raise outcome.final(tries, wait)
+
+    def _try(
+        self, url: str, check: Callable[[bytes], None], refused: Callable[[bytes], PaperlabError]
+    ) -> bytes | _Setback:
+        with self.limiter.turn(self._patience()) as waited:
+            self.spent.waited_s += waited
+            self._seconds_left()
+            self.spent.requests += 1
+            try:
+                response = self._session.get(url, timeout=self._timeouts(), stream=True, allow_redirects=False)
+                with response:
+                    body = self._read(response)
+            except requests.exceptions.ConnectionError as error:
+                return _unreached(url, error) if _never_connected(error) else _Setback(_short(error), "unreachable")
+            except requests.exceptions.RequestException as error:
+                return _Setback(_short(error), "unreachable")
+            except BadAnswer as error:
+                return _Setback(str(error), "bad-answer")
+            setback = self._judge_status(response, url, body, refused)
+        if setback is not None:
+            return setback
+        try:
+            check(body)
+        except BadAnswer as error:
+            return _Setback(str(error), "bad-answer")
+        return body
+
+    def _judge_status(
+        self, response: requests.Response, url: str, body: bytes, refused: Callable[[bytes], PaperlabError]
+    ) -> _Setback | None:
+        status = response.status_code
+        if status == 200:
+            return None
+        if status in _OVERLOADED or status >= 500:
+            asked = _retry_after(response.headers.get("Retry-After"), self.clock.wall())
+            kind = "rate-limit" if status == 429 else "unavailable"
+            if asked > self._patience():
+                self.limiter.stay_away(asked, f"HTTP {status}")
+                raise TryAgain(
+                    f"arXiv answers HTTP {status} and asks to come back in {asked:.0f} s",
+                    "run the same command again then; nothing is lost",
+                    reason=kind,
+                    retry_after_s=round(asked, 1),
+                )
+            return _Setback(f"HTTP {status}", kind, retry_after_s=asked)
+        if status == 403:
+            self.limiter.stay_away(REFUSED_AWAY_S, "HTTP 403")
+            raise TryAgain(
+                "arXiv refuses this client (HTTP 403); going on would be treated as an attack",
+                f"nothing is asked for the next {REFUSED_AWAY_S / 3600:.0f} hours; see https://info.arxiv.org/help/robots.html",
+                reason="refused",
+                retry_after_s=REFUSED_AWAY_S,
+            )
+        if status == 400:
+            raise refused(body)
+        moved = response.headers.get("Location")
+        raise NotReady(
+            f"{url.partition('?')[0]} answers HTTP {status}" + (f" and points to {moved}" if moved else ""),
+            "check PAPERLAB_ARXIV_API_URL, PAPERLAB_ARXIV_RSS_URL and PAPERLAB_ARXIV_OAI_URL",
+        )
+
+    def _read(self, response: requests.Response) -> bytes:
+        """The whole body.  A server that drips is cut off: the socket's own time-out starts anew with each byte."""
+        deadline = self.clock.monotonic() + 4 * self.timeout_s
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_content(2**16):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                raise BadAnswer(f"an answer of more than {MAX_BODY_BYTES >> 20} MiB")
+            if self.clock.monotonic() > deadline:
+                raise BadAnswer(f"an answer that took more than {4 * self.timeout_s:.0f} s")
+        return b"".join(parts)
+
+    def _patience(self) -> float:
+        return min(PATIENCE_S, self._seconds_left())
+
+    def _seconds_left(self) -> float:
+        """Raises TryAgain where there are none."""
+        limit = self.budget.max_seconds
+        if limit is None:
+            return float("inf")
+        left = limit - (self.clock.monotonic() - self.spent.began)
+        if left <= 0:
+            raise _over_budget(f"--max-seconds {limit:g}")
+        return left
+
+    def _timeouts(self) -> tuple[float, float]:
+        return min(10.0, self.timeout_s), max(0.1, min(self.timeout_s, self._seconds_left()))
+
+
+@dataclass(frozen=True)
+class _Setback:
+    """A failed try that may heal."""
+
+    what: str
+    reason: str
+    retry_after_s: float = 0.0
+    max_tries: int = MAX_TRIES
+
+    def final(self, tries: int, retry_after_s: float) -> TryAgain:
+        times = "once" if tries == 1 else f"{tries} times"
+        return TryAgain(
+            f"arXiv could not be asked ({times}): {self.what}",
+            "run the same command again later; nothing is lost",
+            reason=self.reason,
+            retry_after_s=round(retry_after_s, 1) or None,
+        )
+
+
+def _unreached(url: str, error: Exception) -> _Setback:
+    host = url.partition("://")[2].partition("/")[0]
+    return _Setback(f"{host} can't be reached ({_short(error)})", "unreachable", max_tries=MAX_TRIES_UNREACHED)
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    """No name, no route, nobody listening, or a proxy in between that refuses."""
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    return "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+
+
+def _short(error: Exception) -> str:
+    innermost: BaseException = error
+    while innermost.__cause__ or innermost.__context__:
+        innermost = innermost.__cause__ or innermost.__context__ or innermost
+    text = str(innermost).strip() or type(innermost).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _retry_after(header: str | None, now: float) -> float:
+    """Seconds that a Retry-After header asks for: a number of seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    if not header:
+        return 0.0
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _over_budget(which: str) -> TryAgain:
+    return TryAgain(f"the budget is spent ({which})", "run the same command again to go on", reason="budget")

@@ -1,0 +1,1 @@
+"""What paperlab does with papers."""
