@@ -25,6 +25,20 @@ from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
 from paperlab.settings import Settings
 from paperlab.store import upgrade
 
+# Engine and Session stand here for the layers above, which name the types and import no SQLAlchemy.
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "Engine",
+    "Session",
+    "connect",
+    "data_version",
+    "location",
+    "open_database",
+    "read_only",
+    "session",
+    "storage_errors",
+]
+
 BUSY_TIMEOUT_S = 30.0
 
 _READ_ONLY = "paperlab_read_only"

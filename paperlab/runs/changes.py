@@ -1,0 +1,232 @@
+"""What a run directory holds beyond what was read of it before.  Pure but for reading files; knows no database.
+
+`state` is the reader's note of how far it came.  It is JSON, and empty at the beginning:
+
+    format                 of this note: a run noted by an older reader is read afresh
+    metrics, samples       byte offset up to which metrics.jsonl and samples.jsonl were read
+    resumes                how many `resumed` events were taken into account
+    stamps                 size and time of the files whose change means that there is something to read
+
+A `resumed` event supersedes the lines that lie before its offset in the file and after its step.  Lines read now
+are held against every event; for lines read before, dropping what lies after the step of each new event comes to
+the same, as long as nothing behind the event's offset had been read: where it had (a copy that was made file by
+file), all is read afresh.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
+from reproductions.run_directory import RunDirectory
+
+_FORMAT = 1
+_BYTES_AT_ONCE = 16 * 2**20
+"""Of one file at once, so that a long run fills no memory."""
+
+_WATCHED = ("run.json", "metrics.jsonl", "samples.jsonl", "events.jsonl", "result.json")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is new.  `state` is the note to come back with; `more` says that coming back at once is worth it."""
+
+    run: Run
+    state: Mapping[str, Any]
+    afresh: bool
+    """What was read of this run before is to be forgotten."""
+    points: Sequence[MetricPoint]
+    samples: Sequence[tuple[int, Sample]]
+    """Each with its place in the file."""
+    drop_points_after: int | None
+    drop_samples_after: int | None
+    measurements: Sequence[Measurement]
+    more: bool
+
+
+def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
+    """What `directory` holds beyond `state`.
+
+    Raises ReproductionError, or KeyError, TypeError or ValueError, for a directory that is none of ours.
+    """
+    stamps = _stamps(directory)
+    sizes = {name: stamps[f"{name}.jsonl"][0] for name in ("metrics", "samples")}
+    events = directory.events()  # after the sizes: every resume that a line below them comes after is among the events
+    resumes = [event for event in events if event["event"] == "resumed"]
+    afresh = not _goes_on(state, sizes, resumes)
+    if afresh:
+        state = {}
+    new = resumes[state.get("resumes", 0) :]
+    offsets = {name: int(state.get(name, 0)) for name in sizes}
+    metric_lines, offsets["metrics"] = _lines(directory.path / "metrics.jsonl", offsets["metrics"], sizes["metrics"])
+    sample_lines, offsets["samples"] = _lines(directory.path / "samples.jsonl", offsets["samples"], sizes["samples"])
+    drop_after = min((int(event["from_step"]) for event in new), default=None)
+    result = directory.result
+    return Changes(
+        run=describe(directory, events, result),
+        state={"format": _FORMAT, **offsets, "resumes": len(resumes), "stamps": stamps},
+        afresh=afresh,
+        points=list(_points(line for _, line in _effective(metric_lines, resumes, "metrics_offset"))),
+        samples=[(at, _sample(line)) for at, line in _effective(sample_lines, resumes, "samples_offset")],
+        drop_points_after=drop_after,
+        drop_samples_after=drop_after,
+        measurements=_measurements(directory, result),
+        more=any(sizes[name] - offsets[name] > 0 and offsets[name] > state.get(name, 0) for name in sizes),
+    )
+
+
+def untouched(directory: RunDirectory, state: Mapping[str, Any]) -> bool:
+    """Whether no file has changed since `state` was noted: a few calls of stat."""
+    return bool(state.get("format") == _FORMAT and state.get("stamps") == _stamps(directory))
+
+
+def describe(directory: RunDirectory, events: Sequence[Mapping[str, Any]], result: Mapping[str, Any] | None) -> Run:
+    """The run as its directory tells it."""
+    record = directory.run
+    beat = directory.heartbeat() or {}
+    last_time = max([float(event["time"]) for event in events[-1:]] + [float(beat.get("time", 0.0))])
+    values = record.get("recipe_values") or {}
+    return Run(
+        id=directory.id,
+        path=directory.path,
+        reproduction=str(record["reproduction"]),
+        recipe=str(record["recipe"]),
+        tier=str(record["tier"]),
+        seed=int(record["seed"]),
+        overrides=dict(record.get("overrides") or {}),
+        fingerprint=str(record["fingerprint"]),
+        status=RunStatus(directory.status()),
+        created_at=datetime.fromisoformat(record["created_at"]).astimezone(UTC),
+        updated_at=datetime.fromtimestamp(last_time, UTC).replace(microsecond=0) if last_time else None,
+        step=int((result or beat).get("step", 0)),
+        max_steps=(values.get("train") or {}).get("max_steps"),
+        device=str((record.get("provenance") or {}).get("device", "unknown")),
+        attempts=sum(event["event"] in ("started", "resumed") for event in events),
+        seconds=None if result is None else result.get("seconds"),
+        record=record,
+    )
+
+
+def _goes_on(state: Mapping[str, Any], sizes: Mapping[str, int], resumes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether what was noted is a beginning of what is there."""
+    if not state:
+        return True
+    seen = state.get("resumes", 0)
+    if state.get("format") != _FORMAT or seen > len(resumes):
+        return False
+    for name, size in sizes.items():
+        offset = state.get(name, 0)
+        if offset > size or any(event.get(f"{name}_offset", 0) < offset for event in resumes[seen:]):
+            return False
+    return True
+
+
+def _lines(path: Path, start: int, size: int) -> tuple[list[tuple[int, dict[str, Any]]], int]:
+    """The complete JSON objects of a file between two offsets, each with its own, and where to go on."""
+    if size <= start:
+        return [], start
+    with path.open("rb") as file:
+        file.seek(start)
+        content = file.read(min(size - start, _BYTES_AT_ONCE))
+    end = content.rfind(b"\n") + 1
+    found: list[tuple[int, dict[str, Any]]] = []
+    at = start
+    for line in content[:end].splitlines(keepends=True):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None  # half a line from before a crash
+        if isinstance(value, dict):
+            found.append((at, value))
+        at += len(line)
+    return found, start + end
+
+
+def _effective(
+    lines: Iterable[tuple[int, dict[str, Any]]], resumes: Sequence[Mapping[str, Any]], offset: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    cuts = [(int(event.get(offset, 0)), int(event["from_step"])) for event in resumes]
+    for at, line in lines:
+        if "step" in line and all(at >= cut or line["step"] <= step for cut, step in cuts):
+            yield at, line
+
+
+def _points(lines: Iterable[Mapping[str, Any]]) -> Iterator[MetricPoint]:
+    for line in lines:
+        value = line["value"]
+        if value is not None and math.isfinite(value):  # null stands for a value that was not finite
+            yield MetricPoint(int(line["step"]), float(line["time"]), str(line["name"]), float(value))
+
+
+def _sample(line: Mapping[str, Any]) -> Sample:
+    reference = line.get("reference")
+    return Sample(
+        step=int(line["step"]),
+        source=str(line.get("source") or ""),
+        output=str(line["output"]),
+        reference=None if reference is None else str(reference),
+        decoding=dict(line.get("decoding") or {}),
+    )
+
+
+def _measurements(directory: RunDirectory, result: Mapping[str, Any] | None) -> list[Measurement]:
+    if result is None:
+        return []
+    run = directory.run
+    return [
+        measurement(
+            entry,
+            run_id=directory.id,
+            recipe=str(run["recipe"]),
+            tier=str(run["tier"]),
+            seed=int(run["seed"]),
+            fingerprint=str(run["fingerprint"]),
+            overrides=dict(run.get("overrides") or {}),
+        )
+        for entry in result["measurements"]
+    ]
+
+
+def measurement(entry: Mapping[str, Any], *, fingerprint: str, **run: Any) -> Measurement:
+    """One entry of result.json, or of a structural check, as a Measurement.  Raises KeyError and the like."""
+    value = float(entry["value"])
+    if not math.isfinite(value):
+        raise ValueError(f"the measurement {entry.get('metric')} is not finite")
+    n = entry.get("n")
+    return Measurement(
+        claim_id=entry.get("claim"),
+        run_id=run.get("run_id"),
+        recipe=run.get("recipe"),
+        tier=run.get("tier"),
+        seed=run.get("seed"),
+        fingerprint=fingerprint,
+        task=str(entry["task"]),
+        dataset=str(entry["dataset"]),
+        split=str(entry["split"]),
+        metric=str(entry["metric"]),
+        value=value,
+        unit=str(entry.get("unit") or ""),
+        n=None if n is None else int(n),
+        protocol=dict(entry.get("protocol") or {}),
+        signature=entry.get("signature"),
+        overrides=run.get("overrides") or {},
+    )
+
+
+def _stamps(directory: RunDirectory) -> dict[str, list[int]]:
+    """[size, time of change in nanoseconds] of each watched file; [0, 0] where there is none."""
+    stamps: dict[str, list[int]] = {}
+    for name in _WATCHED:
+        try:
+            stat = (directory.path / name).stat()
+        except FileNotFoundError:
+            stamps[name] = [0, 0]
+        else:
+            stamps[name] = [stat.st_size, stat.st_mtime_ns]
+    return stamps

@@ -1,0 +1,108 @@
+"""From run directories to tables: what a run wrote is read on from where the last reading stopped.
+
+The directories are the truth; the tables can be dropped and rebuilt.  Reading is idempotent and cheap: a finished run
+whose files have not changed costs a few calls of stat, a live one the lines that are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from paperlab.entities import RunStatus
+from paperlab.errors import InvalidInput
+from paperlab.runs import changes
+from paperlab.store import runs as store
+from paperlab.store.database import Engine, Session, read_only, session
+from reproductions.run_directory import ReproductionError, RunDirectory, find_runs
+
+
+@dataclass(frozen=True)
+class IndexCounts:
+    """What one `index` did.  `skipped` names folders that are not readable runs, with the reason."""
+
+    runs: int = 0
+    changed: int = 0
+    removed: int = 0
+    points: int = 0
+    samples: int = 0
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCounts:
+    """Bring the tables to what the run directories in `runs_dir` (or the one run that it is) hold now.
+
+    Runs whose directory has gone from `runs_dir` are removed.  `rebuild` reads everything again.  A missing `runs_dir`
+    holds no runs, and removes none; raises InvalidInput where it is not a folder.
+    """
+    runs_dir = runs_dir.absolute()
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise InvalidInput(f"{runs_dir} is not a folder", "paperlab runs index DIR takes a folder of run directories")
+    skipped: list[tuple[Path, str]] = []
+    is_run = (runs_dir / "run.json").is_file()
+    found = [RunDirectory(runs_dir)] if is_run else find_runs(runs_dir, lambda path, why: skipped.append((path, why)))
+    with read_only(engine) as reading:
+        known = store.indexed(reading)
+    counts = IndexCounts(runs=len(found))
+    for directory in found:
+        before = known.get(directory.id)
+        if before is not None and before.run.path != directory.path and before.run.path.is_dir():
+            skipped.append((directory.path, f"a copy of {before.run.path}, which is indexed"))
+            continue
+        try:
+            counts = _index_one(engine, directory, before, rebuild, counts)
+        except ReproductionError as error:
+            skipped.append((directory.path, error.message))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            skipped.append((directory.path, f"it can't be read: {type(error).__name__} {error}"))
+    gone = _gone(known, runs_dir) if runs_dir.is_dir() and not is_run else []
+    if gone:
+        with session(engine) as writing:
+            for run_id in gone:
+                store.remove(writing, run_id)
+    return replace(counts, removed=len(gone), skipped=tuple(skipped))
+
+
+def _index_one(
+    engine: Engine, directory: RunDirectory, before: store.Indexed | None, rebuild: bool, counts: IndexCounts
+) -> IndexCounts:
+    held = None if before is None else before.run
+    stored: Mapping[str, Any] | None = None if before is None else before.state
+    state: Mapping[str, Any] = {} if stored is None or rebuild else stored
+    changed = False
+    while True:
+        if held is not None and held.status is RunStatus.FINISHED and changes.untouched(directory, state):
+            break
+        new = changes.read(directory, state)
+        if held == new.run and state == new.state:
+            break
+        with session(engine) as writing:
+            if store.state(writing, directory.id) != stored:
+                break  # another process has indexed this run meanwhile
+            if new.afresh or not state:
+                store.remove(writing, directory.id)
+            _apply(writing, new)
+        held, state, stored, changed = new.run, new.state, new.state, True
+        counts = replace(counts, points=counts.points + len(new.points), samples=counts.samples + len(new.samples))
+        if not new.more:
+            break
+    return replace(counts, changed=counts.changed + changed)
+
+
+def _apply(writing: Session, new: changes.Changes) -> None:
+    run_id = new.run.id
+    store.put(writing, new.run, new.state)
+    if new.drop_points_after is not None:
+        store.drop_points_after(writing, run_id, new.drop_points_after)
+    if new.drop_samples_after is not None:
+        store.drop_samples_after(writing, run_id, new.drop_samples_after)
+    store.add_points(writing, run_id, new.points)
+    store.add_samples(writing, run_id, new.samples)
+    store.set_measurements(writing, run_id, new.measurements)
+
+
+def _gone(known: Mapping[str, store.Indexed], runs_dir: Path) -> list[str]:
+    """Runs that were indexed from this folder and are no longer there."""
+    return [run_id for run_id, held in known.items() if held.run.path.parent == runs_dir and not held.run.path.is_dir()]

@@ -1,0 +1,216 @@
+"""Runs, their points, samples and measurements: derived from run directories, rebuilt by `paperlab runs index`.
+
+Nothing here commits.  Points are keyed by run, name and step, so reading a line of metrics.jsonl twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
+from paperlab.store.schema import MeasurementRow, RunPointRow, RunRow, RunSampleRow
+
+_RUNS = cast(sa.Table, RunRow.__table__)
+_POINTS = cast(sa.Table, RunPointRow.__table__)
+_SAMPLES = cast(sa.Table, RunSampleRow.__table__)
+_MEASUREMENTS = cast(sa.Table, MeasurementRow.__table__)
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs: an empty filter means all."""
+
+    reproduction: str | None = None
+    recipe: str | None = None
+    tier: str | None = None
+    status: RunStatus | None = None
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """How far a run's directory has been read (the indexer's own note), and what was read of it."""
+
+    run: Run
+    state: Mapping[str, Any]
+
+
+# --- writing: the indexer's --------------------------------------------------------------------------------------
+
+
+def put(session: Session, run: Run, state: Mapping[str, Any]) -> None:
+    """Insert the run or replace its row; its points, samples and measurements stay."""
+    row = asdict(run) | {"path": str(run.path), "status": run.status.value, "indexed": dict(state)}
+    _upsert(session, _RUNS, [row])
+
+
+def remove(session: Session, run_id: str) -> None:
+    """Forget a run with all that was read of it."""
+    for table in (_POINTS, _SAMPLES, _MEASUREMENTS):
+        session.execute(sa.delete(table).where(table.c.run_id == run_id))
+    session.execute(sa.delete(_RUNS).where(_RUNS.c.id == run_id))
+
+
+def add_points(session: Session, run_id: str, points: Iterable[MetricPoint]) -> None:
+    """Add points; of several at one step the last one holds."""
+    rows = [{"run_id": run_id, "name": p.name, "step": p.step, "time": p.time, "value": p.value} for p in points]
+    _upsert(session, _POINTS, rows)
+
+
+def add_samples(session: Session, run_id: str, samples: Iterable[tuple[int, Sample]]) -> None:
+    """Add samples, each with its position in the file."""
+    rows = [{"run_id": run_id, "position": position, **asdict(sample)} for position, sample in samples]
+    _upsert(session, _SAMPLES, rows)
+
+
+def drop_points_after(session: Session, run_id: str, step: int) -> None:
+    """Drop the points that a resume from `step` superseded."""
+    session.execute(sa.delete(_POINTS).where(_POINTS.c.run_id == run_id, _POINTS.c.step > step))
+
+
+def drop_samples_after(session: Session, run_id: str, step: int) -> None:
+    """Drop the samples that a resume from `step` superseded."""
+    session.execute(sa.delete(_SAMPLES).where(_SAMPLES.c.run_id == run_id, _SAMPLES.c.step > step))
+
+
+def set_measurements(session: Session, run_id: str, measurements: Sequence[Measurement]) -> None:
+    """The measurements of this run are now exactly these."""
+    session.execute(sa.delete(_MEASUREMENTS).where(_MEASUREMENTS.c.run_id == run_id))
+    columns = ("claim_id", "task", "dataset", "split", "metric", "value", "unit", "n", "signature")
+    rows = [
+        {
+            "run_id": run_id,
+            "position": position,
+            "protocol": dict(item.protocol),
+            **{column: getattr(item, column) for column in columns},
+        }
+        for position, item in enumerate(measurements)
+    ]
+    if rows:
+        session.execute(sa.insert(_MEASUREMENTS), rows)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def indexed(session: Session) -> dict[str, Indexed]:
+    """Every run with how far its directory has been read, by id."""
+    return {row.id: Indexed(_as_run(row), row.indexed) for row in session.execute(sa.select(_RUNS))}
+
+
+def state(session: Session, run_id: str) -> Mapping[str, Any] | None:
+    """How far the run's directory has been read; None for a run that is not held."""
+    found: Mapping[str, Any] | None = session.execute(sa.select(_RUNS.c.indexed).where(_RUNS.c.id == run_id)).scalar()
+    return found
+
+
+def get(session: Session, run_id: str) -> Run | None:
+    row = session.execute(sa.select(_RUNS).where(_RUNS.c.id == run_id)).one_or_none()
+    return None if row is None else _as_run(row)
+
+
+def find(session: Session, wanted: RunFilter | None = None, limit: int | None = None, offset: int = 0) -> list[Run]:
+    """The runs that match, newest first."""
+    statement = _narrow(sa.select(_RUNS), wanted).order_by(_RUNS.c.created_at.desc(), _RUNS.c.id.desc())
+    return [_as_run(row) for row in session.execute(statement.limit(limit).offset(offset))]
+
+
+def count(session: Session, wanted: RunFilter | None = None) -> int:
+    return int(session.execute(_narrow(sa.select(sa.func.count()).select_from(_RUNS), wanted)).scalar_one())
+
+
+def ids(session: Session) -> list[str]:
+    """The ids of all runs, newest first."""
+    return list(session.execute(sa.select(_RUNS.c.id).order_by(_RUNS.c.id.desc())).scalars())
+
+
+def metric_names(session: Session, run_id: str) -> list[str]:
+    statement = sa.select(_POINTS.c.name).where(_POINTS.c.run_id == run_id).distinct().order_by(_POINTS.c.name)
+    return list(session.execute(statement).scalars())
+
+
+def points(
+    session: Session, run_id: str, names: Sequence[str] | None = None, after_step: int | None = None
+) -> list[MetricPoint]:
+    """The points that count, by name and step."""
+    table = _POINTS
+    statement = sa.select(table.c.step, table.c.time, table.c.name, table.c.value).where(table.c.run_id == run_id)
+    if names is not None:
+        statement = statement.where(table.c.name.in_(names))
+    if after_step is not None:
+        statement = statement.where(table.c.step > after_step)
+    return [MetricPoint(*row) for row in session.execute(statement.order_by(table.c.name, table.c.step))]
+
+
+def last_points(session: Session, run_id: str) -> list[MetricPoint]:
+    """The newest point of each metric, by name."""
+    newest = sa.select(sa.func.max(_POINTS.c.step).label("step"), _POINTS.c.name).where(_POINTS.c.run_id == run_id)
+    last = newest.group_by(_POINTS.c.name).subquery()
+    statement = (
+        sa.select(_POINTS.c.step, _POINTS.c.time, _POINTS.c.name, _POINTS.c.value)
+        .join(last, (_POINTS.c.name == last.c.name) & (_POINTS.c.step == last.c.step))
+        .where(_POINTS.c.run_id == run_id)
+        .order_by(_POINTS.c.name)
+    )
+    return [MetricPoint(*row) for row in session.execute(statement)]
+
+
+def samples(session: Session, run_id: str, step: int | None = None) -> list[Sample]:
+    """The samples that count, in order of writing; of one step where `step` is given."""
+    statement = sa.select(_SAMPLES).where(_SAMPLES.c.run_id == run_id).order_by(_SAMPLES.c.position)
+    if step is not None:
+        statement = statement.where(_SAMPLES.c.step == step)
+    return [Sample(row.step, row.source, row.output, row.reference, row.decoding) for row in session.execute(statement)]
+
+
+def measurements(
+    session: Session, *, run_id: str | None = None, claim_ids: Iterable[str] | None = None
+) -> list[Measurement]:
+    """What finished runs measured, oldest run first: of one run, for some claims, or all."""
+    statement = (
+        sa.select(
+            _MEASUREMENTS,
+            *(_RUNS.c[name] for name in ("recipe", "tier", "seed", "fingerprint", "overrides")),
+        )
+        .join(_RUNS, _RUNS.c.id == _MEASUREMENTS.c.run_id)
+        .order_by(_MEASUREMENTS.c.run_id, _MEASUREMENTS.c.position)
+    )
+    if run_id is not None:
+        statement = statement.where(_MEASUREMENTS.c.run_id == run_id)
+    wanted = None if claim_ids is None else set(claim_ids)
+    return [_as_measurement(row) for row in session.execute(statement) if wanted is None or row.claim_id in wanted]
+
+
+def _narrow(statement: sa.Select[Any], wanted: RunFilter | None) -> sa.Select[Any]:
+    for name, value in asdict(wanted or RunFilter()).items():
+        if value is not None:
+            statement = statement.where(_RUNS.c[name] == str(value))
+    return statement
+
+
+def _as_run(row: sa.Row[Any]) -> Run:
+    values = dict(row._mapping)
+    del values["indexed"]
+    return Run(**values | {"path": Path(row.path), "status": RunStatus(row.status)})
+
+
+def _as_measurement(row: sa.Row[Any]) -> Measurement:
+    values = dict(row._mapping)
+    del values["position"]
+    return Measurement(**values)
+
+
+def _upsert(session: Session, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changes = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
