@@ -229,11 +229,11 @@ def _source_file(module: str) -> Path:
     return Path(spec.origin)
 
 
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+def _has_submodule(base: str, name: str) -> bool:
+    spec = importlib.util.find_spec(base)
+    if spec is None or spec.submodule_search_locations is None:
+        return False  # asking a plain module for a submodule would execute it
+    return importlib.util.find_spec(f"{base}.{name}") is not None
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[str]:
@@ -248,7 +248,7 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
             if base.partition(".")[0] != package.partition(".")[0] and not base.startswith("reproductions"):
                 continue
             for alias in node.names:
-                yield f"{base}.{alias.name}" if _is_module(f"{base}.{alias.name}") else base
+                yield f"{base}.{alias.name}" if _has_submodule(base, alias.name) else base
 
 
 def _without_prose(source: str, tree: ast.Module) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tiny_paper.recipes import Model
+from .recipes import Model
 
 
 class Stream:
