@@ -89,8 +89,19 @@ class Task:
             raise RuntimeError(self.recipe.data.fail)
         predicted_BT = model(self.symbols_NT[:, :-1]).argmax(-1)
         accuracy = (predicted_BT == self.symbols_NT[:, 1:]).float().mean().item()
-        return [{"claim": None, "task": "next symbol", "dataset": "tiny", "split": "test", "metric": "accuracy",
-                 "value": accuracy, "unit": "", "n": self.symbols_NT[:, 1:].numel(), "protocol": {}}]
+        return [
+            {
+                "claim": None,
+                "task": "next symbol",
+                "dataset": "tiny",
+                "split": "test",
+                "metric": "accuracy",
+                "value": accuracy,
+                "unit": "",
+                "n": self.symbols_NT[:, 1:].numel(),
+                "protocol": {},
+            }
+        ]
 
 
 def structure():
