@@ -180,7 +180,10 @@ def weights_bytes(model: Mapping[str, torch.Tensor]) -> bytes:
             aliases[_ALIAS + name] = names[place]
             continue
         names[place] = name
-        stored[name] = tensor.detach().contiguous()
+        is_part = tensor.untyped_storage().nbytes() != tensor.nbytes  # a view of more than itself
+        stored[name] = (
+            tensor.detach().clone(memory_format=torch.contiguous_format) if is_part else tensor.detach().contiguous()
+        )
     return safetensors.torch.save(stored, metadata={"format": "pt", **aliases})
 
 

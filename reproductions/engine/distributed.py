@@ -6,23 +6,22 @@ it the result, is that of one process up to the order of additions.  Rank 0 writ
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.checkpoint import state_dict as sharded
 from torch.nn.parallel import DistributedDataParallel
 
 from reproductions.registry import InvalidInput, NotReady, ReproductionError
 
 T = TypeVar("T")
-_WHOLE = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
-_FROM_RANK_0 = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
 
 
 @dataclass(frozen=True)
@@ -134,31 +133,40 @@ def is_sharded(model: nn.Module) -> bool:
 
 def model_state(model: nn.Module) -> dict[str, Any]:
     """The whole model's weights by name; on ranks other than 0 of a sharded model, nothing."""
-    return sharded.get_model_state_dict(model, options=_WHOLE) if is_sharded(model) else model.state_dict()
+    if not is_sharded(model):
+        return model.state_dict()
+    sharded = _sharded()
+    whole = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
+    return dict(sharded.get_model_state_dict(model, options=whole))
 
 
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    if is_sharded(model):
-        return dict(sharded.get_optimizer_state_dict(model, optimizer, options=_WHOLE))
-    return optimizer.state_dict()
-
-
-def load(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    model_values: dict[str, Any],
-    optimizer_values: dict[str, Any],
-) -> None:
-    """Puts back what `model_state` and `optimizer_state` gave."""
-    load_weights(model, model_values)
-    if is_sharded(model):
-        sharded.set_optimizer_state_dict(model, optimizer, optimizer_values, options=_FROM_RANK_0)
-    else:
-        optimizer.load_state_dict(optimizer_values)
+    if not is_sharded(model):
+        return optimizer.state_dict()
+    sharded = _sharded()
+    whole = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
+    return dict(sharded.get_optimizer_state_dict(model, optimizer, options=whole))
 
 
 def load_weights(model: nn.Module, values: dict[str, Any]) -> None:
-    if is_sharded(model):
-        sharded.set_model_state_dict(model, values, options=_FROM_RANK_0)
-    else:
+    """Puts back what `model_state` gave."""
+    if not is_sharded(model):
         model.load_state_dict(values)
+        return
+    sharded = _sharded()
+    options = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+    sharded.set_model_state_dict(model, values, options=options)
+
+
+def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, values: dict[str, Any]) -> None:
+    """Puts back what `optimizer_state` gave."""
+    if not is_sharded(model):
+        optimizer.load_state_dict(values)
+        return
+    sharded = _sharded()
+    options = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+    sharded.set_optimizer_state_dict(model, optimizer, values, options=options)
+
+
+def _sharded() -> ModuleType:
+    return importlib.import_module("torch.distributed.checkpoint.state_dict")  # 1 s that one process need not wait for

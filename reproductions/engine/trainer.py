@@ -187,7 +187,8 @@ class Loop:
         checkpoint.prune(self.given.run, max(1, self.train.keep_checkpoints, self.train.average_last))
 
     def _restore(self, saved: checkpoint.Checkpoint) -> None:
-        distributed.load(self.plain, self.optimizer, saved.model, saved.optimizer)
+        distributed.load_weights(self.plain, saved.model)
+        distributed.load_optimizer(self.plain, self.optimizer, saved.optimizer)
         self.stream = self.task.batches(saved.state["data"])
         counters = saved.state["counters"]
         self.step, self.seconds_before = saved.step, counters["seconds"]
