@@ -1,0 +1,190 @@
+"""The one way to train: `python -m reproductions` as a process of its own, which writes a run directory.
+
+The child's talk and progress bar go to our stderr; its last word on stdout says where the run lies.  Asking us to
+stop (SIGINT, SIGTERM, SIGHUP, SIGUSR1) asks the child, which writes a checkpoint and ends with exit code 75.
+Killing us kills it, where the system can do that (Linux): the same command then goes on from the last checkpoint,
+without meeting its own orphan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from paperlab import errors
+from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
+from reproductions import registry
+
+TRAINING_PACKAGES = ("torch", "numpy", "safetensors", "tokenizers", "sacrebleu", "tqdm")
+INSTALL = "pip install 'paperlab[train]'"
+
+_FORWARDED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run; the fields are the options of `paperlab reproduce`."""
+
+    recipe: str
+    tier: str = "full"
+    seed: int = 1
+    overrides: Sequence[str] = ()
+    """KEY=VALUE each."""
+    again: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    quiet: bool = False
+
+    def arguments(self, runs_dir: Path) -> list[str]:
+        """The command line after `python -m reproductions`."""
+        words = [self.recipe, "--tier", self.tier, "--seed", str(self.seed), "--device", self.device]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.threads is not None:
+            words += ["--threads", str(self.threads)]
+        return [*words, *["--again"] * self.again, *["--quiet"] * self.quiet, "--runs-dir", str(runs_dir), "--json"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the child ended.  `run_id` and `path` are None where it made no run."""
+
+    exit_code: int
+    run_id: str | None = None
+    path: Path | None = None
+    status: str | None = None
+    stopped_by: str | None = None
+    """The name of the signal that killed the child, if one did."""
+
+
+def check_name(recipe: str, tier: str) -> registry.Reproduction:
+    """The reproduction that has this recipe and tier.  Raises PaperlabError (exit 3) with the names that are near."""
+    with explained():
+        known = registry.recipe_names()
+        if recipe not in known and recipe not in registry.names():
+            raise errors.UnknownName("reproduction", recipe, known, "paperlab reproduce --list")
+        registry.recipe(recipe, tier)
+        return registry.get(recipe)
+
+
+def missing_packages(names: Sequence[str] = TRAINING_PACKAGES) -> list[str]:
+    """The packages of training that are not installed; nothing is imported to find out."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def require_packages() -> None:
+    """Raises NotReady (exit 4) with the command that installs what training needs."""
+    if missing := missing_packages():
+        raise NotReady(f"training needs {', '.join(missing)}, which {_is(missing)} not installed", INSTALL)
+
+
+def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
+    """Trains, and waits for the end.  Raises NotReady where a package of training is missing."""
+    require_packages()
+    command = [python, "-m", "reproductions", *request.arguments(home / "runs")]
+    with _child(command, home) as child:
+        written, _ = child.communicate()
+    said = _last_object(written)
+    return Ended(
+        exit_code=child.returncode if child.returncode >= 0 else errors.TRY_AGAIN,
+        run_id=said.get("run"),
+        path=Path(said["path"]) if "path" in said else None,
+        status=said.get("status"),
+        stopped_by=signal.Signals(-child.returncode).name if child.returncode < 0 else None,
+    )
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turns errors of `reproductions` into those of paperlab, exit code and all."""
+    try:
+        yield
+    except registry.ReproductionError as error:
+        hint = error.hint.replace("python -m reproductions", "paperlab reproduce")
+        if error.exit_code == errors.TRY_AGAIN:
+            raise TryAgain(error.message, hint, reason="busy") from error
+        known = {errors.INVALID_INPUT: InvalidInput, errors.NOT_READY: NotReady}
+        raise known.get(error.exit_code, PaperlabError)(error.message, hint) from error
+
+
+@contextlib.contextmanager
+def _child(command: Sequence[str], home: Path) -> Iterator[subprocess.Popen[str]]:
+    """The child in a session of its own: a Ctrl-C reaches it once, through us, and not by the terminal as well."""
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PAPERLAB_HOME": str(home)},
+        start_new_session=True,
+        preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, and this process has no threads
+    )
+    try:
+        with _forwarding(child):
+            yield child
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+
+
+@contextlib.contextmanager
+def _forwarding(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Passes on being asked to stop, as SIGTERM; a Ctrl-C after that as itself, which ends the child at once."""
+    asked = False
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        child.send_signal(signal.SIGINT if asked and number == signal.SIGINT else signal.SIGTERM)
+        asked = True
+
+    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
+    previous = {number: signal.signal(number, forward) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child does before it starts: asks Linux for SIGKILL when we die."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # died in between: nobody would tell us
+            os._exit(errors.TRY_AGAIN)
+
+    return ask
+
+
+def _last_object(text: str) -> dict[str, Any]:
+    """The JSON object that the child wrote last, or an empty one."""
+    for line in reversed(text.splitlines()):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
