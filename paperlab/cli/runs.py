@@ -1,0 +1,200 @@
+"""`paperlab runs`: what was trained, how far it is, and what it measured."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paperlab import settings
+from paperlab.cli import output
+from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
+from paperlab.errors import InvalidInput, TryAgain, UnknownName
+from paperlab.runs import indexer
+from paperlab.store import runs as store
+from paperlab.store.database import Engine, open_database, read_only
+from reproductions.run_directory import RunDirectory
+
+SAMPLES_SHOWN = 5
+
+app = typer.Typer(help="What was trained, how far it is, and what it measured.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command("list")
+def list_(
+    recipe: Annotated[str | None, typer.Option(help="Only runs of this recipe.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Only runs of this tier.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    json_: Json = False,
+) -> None:
+    """Show the runs, newest first.
+
+    Example: paperlab runs list --status finished
+    """
+    engine = refreshed(settings.load())
+    wanted = store.RunFilter(recipe=recipe, tier=tier, status=status)
+    with read_only(engine) as reading:
+        found, total = store.find(reading, wanted, limit), store.count(reading, wanted)
+    if json_:
+        output.write_json({"runs": [as_json(run) for run in found], "total": total})
+        return
+    columns = ("run", "status", "step", "of", "seed", "device", "updated")
+    output.write_table(
+        columns,
+        [(run.id, run.status, run.step, run.max_steps, run.seed, run.device, run.updated_at) for run in found],
+    )
+    if total > len(found):
+        output.talk(f"shown: {len(found)} of {total}; --limit shows more")
+    if not total:
+        output.talk("no runs yet: paperlab reproduce transformer-base --tier smoke")
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins, or what only it contains.")],
+    json_: Json = False,
+) -> None:
+    """Show one run: where it lies, how it went, what it measured, and its newest samples.
+
+    Example: paperlab runs show 20261124-0930
+    """
+    engine = refreshed(settings.load())
+    with read_only(engine) as reading:
+        run_id = match(run, store.ids(reading))
+        found = store.get(reading, run_id)
+        points = store.last_points(reading, run_id)
+        measurements = store.measurements(reading, run_id=run_id)
+        samples = store.samples(reading, run_id)[-SAMPLES_SHOWN:]
+    assert found is not None
+    events = RunDirectory(found.path).events()
+    if json_:
+        output.write_json(
+            {
+                **as_json(found),
+                "record": found.record,
+                "metrics": {point.name: {"value": point.value, "step": point.step} for point in points},
+                "measurements": measurements,
+                "samples": samples,
+                "events": events,
+            }
+        )
+        return
+    _write(found, points, measurements, samples, events)
+
+
+@app.command()
+def index(
+    directory: Annotated[
+        Path | None, typer.Argument(help="A folder of runs, or one run (default: the runs of PAPERLAB_HOME).")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget what was read before, and read it all.")] = False,
+    json_: Json = False,
+) -> None:
+    """Read run directories into the database; what was read before is not read again.
+
+    Example: paperlab runs index ~/from-the-cluster/runs
+    """
+    place = settings.load()
+    if directory is not None and not directory.exists():
+        raise InvalidInput(f"{directory} does not exist", "paperlab runs index takes a folder of run directories")
+    counts = indexer.index(open_database(place, create=True), directory or place.runs_dir, rebuild=rebuild)
+    if json_:
+        skipped = [{"path": path, "reason": reason} for path, reason in counts.skipped]
+        output.write_json({**output.plain(counts), "skipped": skipped})
+        return
+    for path, reason in counts.skipped:
+        output.talk(f"left aside: {path} ({reason})")
+    output.write_line(
+        f"{counts.runs} runs, {counts.changed} changed, {counts.removed} gone; "
+        f"read {counts.points} points and {counts.samples} samples"
+    )
+
+
+def refreshed(place: settings.Settings) -> Engine:
+    """The database, brought up to what the run directories hold now; as it is where another process is writing it."""
+    engine = open_database(place, create=True)
+    try:
+        indexer.index(engine, place.runs_dir)
+    except TryAgain as busy:
+        output.talk(f"shown as indexed before: {busy.message}")
+    return engine
+
+
+def match(word: str, run_ids: list[str]) -> str:
+    """The one run whose id is, begins with, or else contains `word`.  Raises InvalidInput naming the candidates."""
+    for candidates in (
+        [run_id for run_id in run_ids if run_id == word],
+        [run_id for run_id in run_ids if run_id.startswith(word)],
+        [run_id for run_id in run_ids if word in run_id],
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            more = f" and {len(candidates) - 5} more" if len(candidates) > 5 else ""
+            raise InvalidInput(
+                f'"{word}" fits {len(candidates)} runs', f"say more of one: {', '.join(candidates[:5])}{more}"
+            )
+    raise UnknownName("run", word, run_ids, "paperlab runs list")
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """The run without its run.json, which `runs show` gives."""
+    return {field.name: getattr(run, field.name) for field in fields(run) if field.name != "record"}
+
+
+def last_values(points: list[MetricPoint]) -> list[tuple[str, float, int]]:
+    return [(point.name, point.value, point.step) for point in points]
+
+
+def _write(
+    run: Run,
+    points: list[MetricPoint],
+    measurements: list[Measurement],
+    samples: list[Sample],
+    events: list[dict[str, Any]],
+) -> None:
+    provenance = run.record.get("provenance") or {}
+    described = [
+        ("run", run.id),
+        ("status", run.status),
+        ("path", run.path),
+        ("recipe", f"{run.recipe}, tier {run.tier}, seed {run.seed}"),
+        ("overrides", " ".join(f"{key}={value}" for key, value in run.overrides.items()) or "none"),
+        ("step", run.step if run.max_steps is None else f"{run.step} of {run.max_steps}"),
+        ("attempts", run.attempts),
+        ("began", run.created_at),
+        ("updated", run.updated_at),
+        ("seconds", run.seconds),
+        ("device", run.device),
+        ("commit", provenance.get("commit")),
+        ("code", run.fingerprint[:16]),
+    ]
+    for name, value in described:
+        output.write_line(f"{name:<10}{output.cell(value)}")
+    tables: list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]] = [
+        ("last values", ("metric", "value", "step"), list(last_values(points))),
+        (
+            "measured",
+            ("metric", "value", "unit", "dataset", "split", "examples", "claim"),
+            [(m.metric, m.value, m.unit, m.dataset, m.split, m.n, m.claim_id) for m in measurements],
+        ),
+        (
+            "newest samples",
+            ("step", "source", "output", "reference"),
+            [(sample.step, sample.source, sample.output, sample.reference) for sample in samples],
+        ),
+        (
+            "events",
+            ("event", "step", "attempt"),
+            [(e["event"], e.get("step"), e.get("attempt")) for e in events if e["event"] != "checkpointed"],
+        ),
+    ]
+    for title, columns, rows in tables:
+        if rows:
+            output.write_line(f"\n{title}")
+            output.write_table(columns, rows)
