@@ -38,9 +38,7 @@ def attend_readable(
     return output_BHTU, weights_BHTS
 
 
-def attend(
-    q_BHTK: Tensor, k_BHSK: Tensor, v_BHSU: Tensor, mask: Tensor | None = None, causal: bool = False
-) -> Tensor:
+def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSU: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
     """Equation (1) through the fused kernel.  ``causal`` instead of a mask keeps the kernel's fast path."""
     return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSU, attn_mask=mask, is_causal=causal)
 
@@ -85,7 +83,7 @@ class KeyValueCache:
 
 
 class MultiHeadAttention(nn.Module):
-    """MultiHead(Q, K, V) = Concat(head_1 .. head_h) W^O,  head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V).  Section 3.2.2.
+    """MultiHead(Q, K, V) = Concat(head_1 .. head_h) W^O, head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V): section 3.2.2.
 
     The three input projections of all heads lie in one matrix (rows: queries, keys, values), so that self-attention
     is one product.  d_key and d_value default to d_model / num_heads; they may differ (Table 3, rows B).
@@ -101,14 +99,14 @@ class MultiHeadAttention(nn.Module):
         self.num_heads = num_heads  # h
         self.d_key = d_key or d_model // num_heads  # d_k
         self.d_value = d_value or d_model // num_heads  # d_v
-        self._rows = (num_heads * self.d_key, num_heads * self.d_key, num_heads * self.d_value)
+        self._rows = [num_heads * self.d_key, num_heads * self.d_key, num_heads * self.d_value]
         self.project_in = nn.Linear(d_model, sum(self._rows), bias=bias)  # W^Q, W^K, W^V
         self.project_out = nn.Linear(num_heads * self.d_value, d_model, bias=bias)  # W^O
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Glorot-uniform for each of the four matrices by itself; biases zero.  The paper leaves this unsaid."""
-        for weight in (*self.project_in.weight.split(self._rows), self.project_out.weight):
+        for weight in (*torch.split(self.project_in.weight, self._rows), self.project_out.weight):
             nn.init.xavier_uniform_(weight)
         for bias in (self.project_in.bias, self.project_out.bias):
             if bias is not None:
@@ -128,7 +126,7 @@ class MultiHeadAttention(nn.Module):
         """What cross-attention needs of the encoder's output: k (B, H, S, K) and v (B, H, S, U)."""
         _, k_rows, v_rows = self._rows
         projected = F.linear(memory_BSD, *self._rows_of_input(-k_rows - v_rows, None))
-        k, v = projected.split((k_rows, v_rows), dim=-1)
+        k, v = torch.split(projected, [k_rows, v_rows], dim=-1)
         return self._split(k, self.d_key), self._split(v, self.d_value)
 
     def cross(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
@@ -136,12 +134,10 @@ class MultiHeadAttention(nn.Module):
         q_BHTK = self._split(F.linear(x_BTD, *self._rows_of_input(0, self._rows[0])), self.d_key)
         return self._merge(attend(q_BHTK, *keys_values, mask))
 
-    def forward_readable(
-        self, x_BTD: Tensor, memory_BSD: Tensor, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward_readable(self, x_BTD: Tensor, memory_BSD: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The same function in four steps, for readers and tests.  Returns the output and the weights (B, H, T, S)."""
         # 1. project: every head gets its own queries, keys and values
-        w_q, w_k, w_v = self.project_in.weight.split(self._rows)
+        w_q, w_k, w_v = torch.split(self.project_in.weight, self._rows)
         q_BHTK = self._split(x_BTD @ w_q.T, self.d_key)
         k_BHSK = self._split(memory_BSD @ w_k.T, self.d_key)
         v_BHSU = self._split(memory_BSD @ w_v.T, self.d_value)
@@ -150,7 +146,7 @@ class MultiHeadAttention(nn.Module):
         return self._merge(heads_BHTU), weights_BHTS
 
     def _project_all(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = self.project_in(x_BTD).split(self._rows, dim=-1)
+        q, k, v = torch.split(self.project_in(x_BTD), self._rows, dim=-1)
         return self._split(q, self.d_key), self._split(k, self.d_key), self._split(v, self.d_value)
 
     def _rows_of_input(self, start: int, end: int | None) -> tuple[Tensor, Tensor | None]:
@@ -159,8 +155,9 @@ class MultiHeadAttention(nn.Module):
 
     def _split(self, x_BTx: Tensor, width: int) -> Tensor:
         """(B, T, H*width) -> (B, H, T, width)."""
-        return x_BTx.unflatten(-1, (self.num_heads, width)).transpose(1, 2)
+        return x_BTx.view(*x_BTx.shape[:-1], self.num_heads, width).transpose(1, 2)
 
     def _merge(self, heads_BHTU: Tensor) -> Tensor:
         """Concatenate the heads and project with W^O: (B, H, T, U) -> (B, T, D)."""
-        return self.project_out(heads_BHTU.transpose(1, 2).flatten(-2))
+        output_BTD: Tensor = self.project_out(heads_BHTU.transpose(1, 2).flatten(-2))
+        return output_BTD

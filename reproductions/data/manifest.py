@@ -1,8 +1,8 @@
 """Brings data files onto this machine: mirror first, then the canonical URL; hash checked; cached by hash.
 
 A file that has a sha256 in manifest.toml is refused when its content differs.  One that has none is pinned: the first
-download writes its hash under ``pins/``, later ones must agree, and provenance says ``pinned``.  An interrupted download
-goes on where it stopped, and a file is only ever seen whole.
+download writes its hash under ``pins/``, later ones must agree, and provenance says ``pinned``.  A download that
+was interrupted goes on where it stopped, and a file is only ever seen whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reproductions.run_directory import ReproductionError, write_whole
+from reproductions.registry import NotReady, TryAgain
+from reproductions.run_directory import write_whole
 
 MIRROR = "PAPERLAB_DATA_MIRROR"
 _ATTEMPTS = 5
@@ -90,7 +91,7 @@ def fetch(
 ) -> Fetched:
     """The file, from the cache or else from ``mirror`` (a folder or URL) or its canonical URL.
 
-    Raises ReproductionError: 4 for a wrong hash, an unreachable file or a full disk, 75 when trying again may help.
+    Raises NotReady for a wrong hash, an unreachable file or a full disk, TryAgain where that may help.
     """
     pin = data_home / "pins" / f"{hashlib.sha256(file.url.encode()).hexdigest()[:32]}.json"
     expected = file.sha256
@@ -111,10 +112,9 @@ def fetch(
             if expected is not None and found != expected:
                 partial.unlink()
                 known = "the manifest says" if file.sha256 else "the first download had"
-                raise ReproductionError(
+                raise NotReady(
                     f"{file.path} has sha256 {found}, but {known} {expected}",
                     f"nothing of it was kept; look at the mirror ({MIRROR}) or at {file.url}",
-                    4,
                 )
             cached = folder / found
             partial.replace(cached)
@@ -122,10 +122,9 @@ def fetch(
                 pin.parent.mkdir(exist_ok=True)
                 write_whole(pin, json.dumps({"url": file.url, "sha256": found}).encode())
     except OSError as error:
-        raise ReproductionError(
+        raise NotReady(
             f"{file.path} cannot be stored under {data_home}: {error.strerror or error}",
             "free some space there or set PAPERLAB_HOME to another folder",
-            4,
         ) from error
     return Fetched(cached, found, file.url, cached.stat().st_size, file.sha256 is None)
 
@@ -168,14 +167,14 @@ def _download(
             if error.code == 416:
                 partial.unlink(missing_ok=True)  # what is here is not a beginning of what is there
             elif error.code < 500 and error.code != 429:
-                raise _unreachable(url, reason, 4) from error
+                raise NotReady(*_unreachable(url, reason)) from error
         except urllib.error.URLError as error:
             reason = str(error.reason)
         except (TimeoutError, ConnectionError, EOFError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
         else:
             return True
-    raise _unreachable(url, f"{reason}, {_ATTEMPTS} times", 75)
+    raise TryAgain(*_unreachable(url, f"{reason}, {_ATTEMPTS} times"))
 
 
 def _continue_download(url: str, partial: Path, log: Callable[[str], None]) -> None:
@@ -183,7 +182,7 @@ def _continue_download(url: str, partial: Path, log: Callable[[str], None]) -> N
     request = urllib.request.Request(url, headers={"User-Agent": "paperlab", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - http(s) by the manifest
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
         goes_on = have > 0 and response.status == 206
         length = response.headers.get("Content-Length")
         log(f"{url}" + (f" ({int(length) / 1e6:,.1f} MB)" if length else "") + (" goes on" if goes_on else ""))
@@ -201,10 +200,10 @@ def _copy(source: Any, out: BinaryIO) -> int:
     return received
 
 
-def _unreachable(url: str, reason: str, exit_code: int) -> ReproductionError:
+def _unreachable(url: str, reason: str) -> tuple[str, str]:
     host = urllib.parse.urlsplit(url).netloc
     hint = f"where {host} can't be reached, set {MIRROR} to a folder or URL that holds the file"
-    return ReproductionError(f"{url} cannot be downloaded: {reason}", hint, exit_code)
+    return f"{url} cannot be downloaded: {reason}", hint
 
 
 def _sha256(path: Path) -> str:

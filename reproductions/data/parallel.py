@@ -1,7 +1,7 @@
 """Sentence pairs as token arrays on disk, and batches of pairs of like length.
 
-Section 5.1 of arXiv 1706.03762: "Sentence pairs were batched together by approximate sequence length", with about so many
-source and so many target tokens a batch.  Pairs of a batch have nearly equal lengths, so little of it is padding.
+Section 5.1 of arXiv 1706.03762: "Sentence pairs were batched together by approximate sequence length", with about so
+many source and so many target tokens a batch.  Pairs of a batch have nearly equal lengths, so little of it is padding.
 
 Shapes: B pairs, S source tokens, T target tokens, N real target tokens of the batch.
 """
@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reproductions.run_directory import ReproductionError, write_whole
+from reproductions.registry import InvalidInput
+from reproductions.run_directory import write_whole
 from reproductions.tokenizers.bpe import BytePairEncoding
 
 _LINES_AT_ONCE = 20_000
@@ -48,8 +49,8 @@ class Pairs:
 class Batch:
     """``source_mask`` (B, 1, 1, S) is True at real tokens and None where nothing is padded.
 
-    ``target_in`` is the target shifted right, ``target_out`` (N,) the tokens to predict, and ``real`` (N,) their places in
-    the flattened (B * T) target, None where all are real.
+    ``target_in`` is the target shifted right, ``target_out`` (N,) the tokens to predict, and ``real`` (N,) their places
+    in the flattened (B * T) target, None where all are real.
     """
 
     source: Tensor
@@ -75,8 +76,8 @@ def write_pairs(
 ) -> dict[str, int]:
     """Encode (source, target) lines into ``folder``; done already where its ``done.json`` stands.  Returns the counts.
 
-    A pair with an empty side is left out, and one with a side of more than ``max_length`` tokens.  Memory stays bounded:
-    lines stream through, and ids go to the disk.
+    A pair with an empty side is left out, and one with a side of more than ``max_length`` tokens.  Memory stays
+    bounded: lines stream through, and ids go to the disk.
     """
     done = folder / "done.json"
     if done.exists():
@@ -122,7 +123,7 @@ def read_pairs(folders: list[Path], tokenizer: BytePairEncoding) -> Pairs:
     folder = folders[0]
     starts = {side: np.load(folder / f"{side}_starts.npy", mmap_mode="r") for side in ("source", "target")}
     if len(starts["source"]) < 2:
-        raise ReproductionError(f"no sentence pair is left in {folder.name}", "look at data.max_length", 3)
+        raise InvalidInput(f"no sentence pair is left in {folder.name}", "look at data.max_length")
     return Pairs(
         np.memmap(folder / "source.bin", dtype=kind, mode="r"),
         starts["source"],
@@ -181,7 +182,8 @@ class BatchStream:
     ) -> None:
         self._pairs, self._tokens, self._seed, self._pad, self._bos = pairs, tokens_per_batch, seed, pad, bos
         self._source_lengths, self._target_lengths = pairs.source_lengths(), pairs.target_lengths()
-        self._epoch, self._next = (position["epoch"], position["next"]) if position else (0, 0)
+        self._epoch: int = position["epoch"] if position else 0
+        self._next: int = position["next"] if position else 0
         self._batches = self.epoch(self._epoch)
 
     def __iter__(self) -> Iterator[Batch]:

@@ -9,9 +9,9 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
-from reproductions.run_directory import ReproductionError
+from reproductions.registry import NotReady
 
 _SEGMENT = re.compile(r"<seg[^>]*>(.*?)</seg>", re.IGNORECASE)
 
@@ -23,9 +23,8 @@ def read_lines(path: Path, name: str, member: str | None = None) -> Iterator[str
     hold characters that ``str.splitlines`` would cut at, and both languages must stay in step.
     """
     if member is None:
-        opened: IO[bytes] = gzip.open(path) if name.endswith(".gz") else path.open("rb")
-        with opened as file:
-            yield from _lines(file, name)
+        with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+            yield from _lines(cast("IO[bytes]", file), name)
         return
     # A stream is read front to back: opening by name would first walk the whole archive.
     with tarfile.open(path, "r|*") as archive:
@@ -35,7 +34,7 @@ def read_lines(path: Path, name: str, member: str | None = None) -> Iterator[str
                 with file_in_archive:
                     yield from _lines(file_in_archive, member)
                 return
-    raise ReproductionError(f"{name} has no member {member}", "the archive is not the one the manifest describes", 4)
+    raise NotReady(f"{name} has no member {member}", "the archive is not the one the manifest describes")
 
 
 def _lines(file: IO[bytes], name: str) -> Iterator[str]:

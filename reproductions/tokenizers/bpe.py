@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from reproductions.run_directory import ReproductionError, write_whole
+from reproductions.registry import InvalidInput
+from reproductions.run_directory import write_whole
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIAL = ("<pad>", "<s>", "</s>")
@@ -55,10 +56,9 @@ def train(lines: Iterable[str], vocabulary: int, *, all_bytes: bool = True) -> B
     """
     least = len(SPECIAL) + _ALL_BYTES if all_bytes else len(SPECIAL) + 1
     if vocabulary < least:
-        raise ReproductionError(
+        raise InvalidInput(
             f"a byte-level vocabulary of {vocabulary} has no room for its alphabet",
             f"set data.vocabulary to {least} or more",
-            3,
         )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)

@@ -1,17 +1,18 @@
-"""The sentence pairs of a recipe: number words made here, or files of the manifest; and the tokenizer learned from them."""
+"""The sentence pairs of a recipe: number words made here, or files of the manifest; and the tokenizer they give."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from reproductions.data import manifest, synthetic
 from reproductions.data.parallel import Pairs, read_pairs, write_pairs
 from reproductions.data.text import read_lines
-from reproductions.run_directory import ReproductionError
+from reproductions.registry import InvalidInput, NotReady
 from reproductions.tokenizers import bpe
 from reproductions.transformer.recipes import Data
 
@@ -20,7 +21,7 @@ SOURCE, TARGET = "en", "de"
 
 
 class Corpus:
-    """The text of a recipe by split.  Files are fetched at once; the test split is read only when ``lines`` is asked."""
+    """The text of a recipe by split.  Files are fetched at once; a split is read when ``lines`` is asked for it."""
 
     def __init__(self, data: Data, data_home: Path, mirror: str | None, log: Callable[[str], None]) -> None:
         self.data = data
@@ -33,7 +34,7 @@ class Corpus:
         datasets = manifest.load()
         if data.dataset not in datasets:
             known = ", ".join((NUMBER_WORDS, *datasets))
-            raise ReproductionError(f'no data set is called "{data.dataset}"', f"there are: {known}", 3)
+            raise InvalidInput(f'no data set is called "{data.dataset}"', f"there are: {known}")
         self._dataset = datasets[data.dataset]
         for key, file in self._dataset.files.items():
             self._files[key] = manifest.fetch(file, data_home, mirror=mirror, log=log)
@@ -65,11 +66,11 @@ class Corpus:
         for text in self._dataset.texts:
             if text.split == split and part in (None, text.name):
                 sides = [self._side(*text.sides[language]) for language in (SOURCE, TARGET)]
-                try:
-                    yield from zip(*sides, strict=True)
-                except ValueError as error:
-                    what = f"{text.name} has different numbers of lines in its two languages"
-                    raise ReproductionError(what, "the archive is not the one the manifest describes", 4) from error
+                for source, target in zip_longest(*sides):
+                    if source is None or target is None:
+                        what = f"{text.name} has different numbers of lines in its two languages"
+                        raise NotReady(what, "the archive is not the one the manifest describes")
+                    yield source, target
 
     def tokenizer(self) -> bpe.BytePairEncoding:
         """Joint over both languages (section 5.1), learned from the training split once and kept."""
@@ -84,7 +85,7 @@ class Corpus:
         return bpe.load(path)
 
     def pairs(self, split: str, tokenizer: bpe.BytePairEncoding, max_length: int) -> Pairs:
-        """The split as token arrays on the disk, one part after the other, so that an interrupted preparation goes on."""
+        """The split as token arrays on the disk, part by part, so that an interrupted preparation goes on."""
         folder = self._folder("pairs", tokenizer.sha256, max_length)
         parts = self.parts(split)
         for part in parts:

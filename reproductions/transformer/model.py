@@ -1,7 +1,7 @@
 """The Transformer, in the order of section 3 of "Attention Is All You Need", arXiv 1706.03762.
 
 Attention (3.2) is in ``reproductions/attention/model.py``; the sizes are in ``recipes.py``.  Training runs through
-``encode``, ``decode`` and ``label_smoothed_loss``; translation through ``encode``, ``start`` and ``step``.
+``forward`` and the loss of ``loss.py``; translation through ``encode``, ``start`` and ``step``.
 
 Shapes: B batch, S source, T target, D d_model, F d_ff, V vocabulary, W beams (hypotheses of one sentence), N tokens.
 """
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproductions.attention.model import KeyValueCache, MultiHeadAttention
+from reproductions.transformer.loss import label_smoothed_loss
 from reproductions.transformer.recipes import Model
 
 
@@ -29,7 +30,8 @@ class AddAndNorm(nn.Module):
         self.dropout = nn.Dropout(model.dropout)
 
     def forward(self, x_BTD: Tensor, sublayer_BTD: Tensor) -> Tensor:
-        return self.norm(x_BTD + self.dropout(sublayer_BTD))
+        normed_BTD: Tensor = self.norm(x_BTD + self.dropout(sublayer_BTD))
+        return normed_BTD
 
 
 class EncoderLayer(nn.Module):
@@ -44,7 +46,8 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x_BSD: Tensor, source_mask: Tensor | None) -> Tensor:
         x_BSD = self.attention_norm(x_BSD, self.attention(x_BSD, source_mask))
-        return self.feed_forward_norm(x_BSD, self.feed_forward(x_BSD))
+        x_BSD = self.feed_forward_norm(x_BSD, self.feed_forward(x_BSD))
+        return x_BSD
 
 
 class DecoderLayer(nn.Module):
@@ -74,7 +77,8 @@ class DecoderLayer(nn.Module):
 
     def _rest(self, x_BTD: Tensor, memory_kv: tuple[Tensor, Tensor], source_mask: Tensor | None) -> Tensor:
         x_BTD = self.cross_attention_norm(x_BTD, self.cross_attention.cross(x_BTD, memory_kv, source_mask))
-        return self.feed_forward_norm(x_BTD, self.feed_forward(x_BTD))
+        x_BTD = self.feed_forward_norm(x_BTD, self.feed_forward(x_BTD))
+        return x_BTD
 
 
 class PositionwiseFeedForward(nn.Module):
@@ -89,7 +93,8 @@ class PositionwiseFeedForward(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.contract(F.relu(self.expand(x_BTD)))
+        y_BTD: Tensor = self.contract(F.relu(self.expand(x_BTD)))
+        return y_BTD
 
 
 def sinusoids(length: int, d_model: int) -> Tensor:
@@ -149,7 +154,8 @@ class Transformer(nn.Module):
         return self._sum_of_embeddings(tokens_BT, self.positions[start:end])
 
     def _sum_of_embeddings(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        return self.dropout(self.embedding(tokens) * math.sqrt(self.model.d_model) + positions)
+        summed: Tensor = self.dropout(self.embedding(tokens) * math.sqrt(self.model.d_model) + positions)
+        return summed
 
     def encode(self, source_BS: Tensor, source_mask: Tensor | None = None) -> Tensor:
         """The encoder's output z, (B, S, D).  ``source_mask`` (B, 1, 1, S) is True at real tokens; None: no padding."""
@@ -190,7 +196,7 @@ class Transformer(nn.Module):
 
     def start(self, memory_BSD: Tensor, source_mask: Tensor | None = None) -> DecodingState:
         """Everything that decoding needs of the source, computed once a sentence."""
-        memory_kv = [layer.cross_attention.keys_values(memory_BSD) for layer in self.decoder]
+        memory_kv = [layer.cross_attention.keys_values(memory_BSD) for layer in self._decoder_layers()]
         return DecodingState([KeyValueCache() for _ in self.decoder], memory_kv, source_mask)
 
     def step(self, tokens_BW: Tensor, state: DecodingState) -> Tensor:
@@ -198,24 +204,10 @@ class Transformer(nn.Module):
         if state.position >= self.positions.shape[0]:
             raise ValueError(f"position {state.position} is beyond max_positions {self.positions.shape[0]}")
         x_BWD = self._sum_of_embeddings(tokens_BW, self.positions[state.position])
-        for layer, cache, memory_kv in zip(self.decoder, state.caches, state.memory_kv, strict=True):
+        for layer, cache, memory_kv in zip(self._decoder_layers(), state.caches, state.memory_kv, strict=True):
             x_BWD = layer.step(x_BWD, cache, memory_kv, state.source_mask)
         state.position += 1
         return self.logits(x_BWD)
 
-
-def label_smoothed_loss(
-    hidden_ND: Tensor, embedding_VD: Tensor, targets_N: Tensor, epsilon: float
-) -> tuple[Tensor, Tensor]:
-    """Cross-entropy against (1 - epsilon) one-hot + epsilon / V.  Section 5.4.  Sums over N, in nats.
-
-    Returns the smoothed loss and, beside it, the plain negative log-likelihood (without gradient).
-    A logit is linear in the hidden state, so the mean logit over the vocabulary is the product with the mean
-    embedding: besides the normaliser nothing of size V is touched, and no smoothed targets are ever written out.
-    """
-    hidden_ND = hidden_ND.float()
-    normaliser_N = F.linear(hidden_ND, embedding_VD).float().logsumexp(dim=-1)
-    target_logit_N = (hidden_ND * F.embedding(targets_N, embedding_VD)).sum(-1)
-    mean_logit_N = hidden_ND @ embedding_VD.mean(dim=0)
-    smoothed = (normaliser_N - (1 - epsilon) * target_logit_N - epsilon * mean_logit_N).sum()
-    return smoothed, (normaliser_N - target_logit_N).detach().sum()
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return [layer for layer in self.decoder if isinstance(layer, DecoderLayer)]

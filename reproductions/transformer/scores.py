@@ -46,13 +46,15 @@ def measurements(
             **more,
         }
 
-    cased = metrics.bleu(outputs, references)
+    # A German number is one word, so n-grams are counted over its characters.
+    tokenize = "char" if data.dataset == NUMBER_WORDS else "13a"
+    cased = metrics.bleu(outputs, references, tokenize=tokenize)
     found = [
         measurement(
             "bleu",
             cased.value,
             "BLEU",
-            {"tokenisation": "13a", "detokenised": True, "casing": "cased", "compound_split": False},
+            {"tokenisation": tokenize, "detokenised": True, "casing": "cased", "compound_split": False},
             signature=cased.signature,
         )
     ]

@@ -93,7 +93,13 @@ def beam_search(
         done_B = (open_BW[:, 0] / best_case_B <= ended_BR[:, -1]) | (length >= limit_B)
         for row in (done_B & ~closed_B).nonzero()[:, 0].tolist():
             found[int(active_B[row])] = _hypotheses(
-                ended_BR[row], ended_BRT[row], ended_length_BR[row], tokens_BWT[row, 0], open_BW[row, 0], length, alpha
+                ended_BR[row],
+                ended_BRT[row],
+                ended_length_BR[row],
+                open_T=tokens_BWT[row, 0],
+                open_log_probability=open_BW[row, 0],
+                length=length,
+                alpha=alpha,
             )
         closed_B = closed_B | done_B
         closed = int(closed_B.sum())
@@ -131,6 +137,7 @@ def _hypotheses(
     scores_R: Tensor,
     tokens_RT: Tensor,
     lengths_R: Tensor,
+    *,
     open_T: Tensor,
     open_log_probability: Tensor,
     length: int,

@@ -17,9 +17,10 @@ from reproductions.engine.recipe import Recipe
 from reproductions.tokenizers.bpe import BytePairEncoding
 from reproductions.transformer.corpus import NUMBER_WORDS, Corpus
 from reproductions.transformer.model import Transformer
-from reproductions.transformer.recipes import Data, Evaluation, Model
-from reproductions.transformer.scores import measurements
+from reproductions.transformer.recipes import TABLE_3_COUNTED, TABLE_3_VOCABULARY, Data, Evaluation, Model
+from reproductions.transformer.scores import measurements as measurements_of
 from reproductions.transformer.search import Hypothesis, translate
+
 
 class Task:
     """Translation of one recipe.  ``prepare`` comes first; everything else stands on it."""
@@ -74,18 +75,21 @@ class Task:
         """Loss per token without label smoothing, over the whole split; BLEU of a quick search beside it."""
         model.eval()
         nats, tokens = 0.0, 0
-        for batch in in_order(self.val_pairs, self.recipe.data.tokens_per_batch, self.tokenizer.pad, self.tokenizer.bos):
+        tokens_per_batch = self.recipe.data.tokens_per_batch
+        for batch in in_order(self.val_pairs, tokens_per_batch, self.tokenizer.pad, self.tokenizer.bos):
             nats += float(self._losses(model, batch)[1])
             tokens += len(batch.target_out)
-        outputs = self._outputs(model, [source for source, _ in self._val_lines], self.recipe.evaluation.validation_beam)
+        sources = [source for source, _ in self._val_lines]
+        outputs = self._outputs(model, sources, self.recipe.evaluation.validation_beam)
         references = [target for _, target in self._val_lines]
         values = {"val/loss": nats / tokens, "val/ppl": metrics.perplexity(nats / tokens)}
-        values["val/bleu"] = metrics.bleu(outputs, references).value
         if self.recipe.data.dataset == NUMBER_WORDS:
             values["val/exact_match"] = metrics.exact_match(outputs, references)
+        else:
+            values["val/bleu"] = metrics.bleu(outputs, references).value
         return values
 
-    def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:
+    def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:  # noqa: ARG002 - the same at every step
         """Translations of a few validation sentences, evenly spread over the split; the same ones at every step."""
         count = min(self.recipe.evaluation.samples, len(self._val_lines))
         chosen = [self._val_lines[index * len(self._val_lines) // count] for index in range(count)]
@@ -102,7 +106,7 @@ class Task:
         values = self.validate(model)
         lines = list(self.corpus.lines("test"))
         outputs = self._outputs(model, [source for source, _ in lines], self.recipe.evaluation.beam)
-        return measurements(self.recipe, self.corpus, outputs, [target for _, target in lines], values)
+        return measurements_of(self.recipe, self.corpus, outputs, [target for _, target in lines], values)
 
     def score_validation(self, model: nn.Module) -> dict[str, Any]:
         """The scores of the final search on the validation split: what recipes are chosen by."""
@@ -141,3 +145,25 @@ class Task:
             batch_tokens=evaluation.batch_tokens,
             device=self.device,
         )
+
+
+def structure() -> list[dict[str, Any]]:
+    """The parameter counts of Table 3, in millions, measured on models without storage."""
+    measurements = []
+    for row, model in TABLE_3_COUNTED.items():
+        with torch.device("meta"):
+            count = sum(parameter.numel() for parameter in Transformer(model, TABLE_3_VOCABULARY).parameters())
+        measurements.append(
+            {
+                "claim": f"1706.03762:table-3:{row}:parameters",
+                "task": "translation",
+                "dataset": "wmt14-en-de",
+                "split": None,
+                "metric": "parameters",
+                "value": count / 1e6,
+                "unit": "million",
+                "n": 1,
+                "protocol": {"vocabulary": TABLE_3_VOCABULARY, "shared_embeddings": True},
+            }
+        )
+    return measurements
