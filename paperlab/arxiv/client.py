@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
-
-import requests
+from typing import TYPE_CHECKING, Self
 
 import paperlab
 from paperlab.arxiv.limiter import Limiter
 from paperlab.errors import NotReady, PaperlabError, TryAgain
+
+if TYPE_CHECKING:
+    import requests
 
 MAX_TRIES = 6
 MAX_TRIES_UNREACHED = 2
@@ -70,6 +71,8 @@ class Client:
         self.budget = budget or Budget()
         self.spent = Spent(began=self.clock.monotonic())
         self._rng = rng or random.Random()
+        import requests  # takes as long to load as a whole `papers list`
+
         self._session = requests.Session()
         # Three seconds apart, a kept connection has often been dropped by the server: a fresh one can't be stale.
         self._session.headers.update({"User-Agent": f"paperlab/{paperlab.__version__}", "Connection": "close"})
@@ -111,6 +114,8 @@ class Client:
     def _try(
         self, url: str, check: Callable[[bytes], None], refused: Callable[[bytes], PaperlabError]
     ) -> bytes | _Setback:
+        import requests
+
         with self.limiter.turn(self._patience()) as waited:
             self.spent.waited_s += waited
             self._seconds_left()
@@ -225,6 +230,8 @@ def _unreached(url: str, error: Exception) -> _Setback:
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     """No name, no route, nobody listening, or a proxy in between that refuses."""
+    import requests
+
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
         return True
     return "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)

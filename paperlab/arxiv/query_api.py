@@ -13,10 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
-
-import requests
-from lxml import etree  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from paperlab.arxiv.client import BadAnswer, Client
 from paperlab.arxiv_id import ArxivId
@@ -92,7 +89,7 @@ def _fetch(client: Client, api_url: str, search: arxiv.Search, start: int, size:
     transport = _Transport(client)
     package = arxiv.Client(page_size=size, delay_seconds=0.0, num_retries=0)
     package.query_url_format = f"{api_url}?{{}}"
-    package._session = transport
+    package._session = cast(Any, transport)
     results = package.results(search, offset=start)
     # The first step fetches; taking no more than the page holds keeps the package from asking for another.
     first = list(islice(results, 1))
@@ -103,11 +100,18 @@ def _fetch(client: Client, api_url: str, search: arxiv.Search, start: int, size:
     return Page(tuple(papers), answer.total, answer.readable + len(answer.unreadable), answer.unreadable)
 
 
-class _Transport(requests.Session):
+@dataclass(frozen=True)
+class _Response:
+    """As much of a response as the package looks at."""
+
+    content: bytes
+    status_code: int = 200
+
+
+class _Transport:
     """What the package takes for its session: one GET through our client, checked before the package sees it."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__()
         self._client = client
         self._answer: Answer | None = None
 
@@ -117,15 +121,12 @@ class _Transport(requests.Session):
             raise RuntimeError("the arxiv package did not ask")
         return self._answer
 
-    def get(self, url: str | bytes, **_ignored: Any) -> requests.Response:
+    def get(self, url: str, **_headers: Any) -> _Response:
         def check(body: bytes) -> None:
             self._answer = read_answer(body)
 
-        self._client.get(str(url), check=check, refused=refusal)
-        response = requests.Response()
-        response.status_code = 200
-        response._content = self.answer.body
-        return response
+        self._client.get(url, check=check, refused=refusal)
+        return _Response(self.answer.body)
 
 
 # --- checking -------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def read_answer(body: bytes) -> Answer:
     for entry, _ in broken:
         root.remove(entry)
     return Answer(
-        body=etree.tostring(root) if broken else body,
+        body=_as_bytes(root) if broken else body,
         total=_total(root),
         readable=len(entries) - len(broken),
         unreadable=tuple(f"{entry.findtext(f'{_ATOM}id') or 'an entry'}: {flaw}" for entry, flaw in broken),
@@ -176,6 +177,8 @@ def _refused_with(entry: Any) -> InvalidInput:
 
 
 def _parse(body: bytes) -> Any:
+    from lxml import etree  # type: ignore[import-untyped]
+
     head = body[:1024].lstrip()
     if not head:
         raise BadAnswer("an empty answer")
@@ -187,8 +190,14 @@ def _parse(body: bytes) -> Any:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise BadAnswer(f"cut or broken XML ({error})") from error
     if root.tag != f"{_ATOM}feed":
-        raise BadAnswer(f"<{etree.QName(root).localname}> instead of an Atom feed")
+        raise BadAnswer(f"<{root.tag}> instead of an Atom feed")
     return root
+
+
+def _as_bytes(root: Any) -> bytes:
+    from lxml import etree
+
+    return bytes(etree.tostring(root))
 
 
 def _total(root: Any) -> int | None:

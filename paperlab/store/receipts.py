@@ -57,13 +57,13 @@ def save(session: Session, receipt: Receipt) -> None:
     session.flush()
 
 
-def close_dead(session: Session, *, sources: tuple[str, ...], now: datetime) -> int:
+def close_dead(session: Session, *, kinds: tuple[str, ...], now: datetime) -> int:
     """Mark as interrupted what still says "running".  Only whoever holds the sync lock may call this.
 
     A receipt of a process that died has no time of its end: `finished_at` stays empty.
     """
     rows = session.execute(
-        sa.select(ReceiptRow).where(ReceiptRow.status == ReceiptStatus.RUNNING.value, ReceiptRow.source.in_(sources))
+        sa.select(ReceiptRow).where(ReceiptRow.status == ReceiptStatus.RUNNING.value, ReceiptRow.kind.in_(kinds))
     ).scalars()
     closed = 0
     for row in rows:

@@ -1,0 +1,63 @@
+"""The database as commands and pages need it: created when missing, with the landmark papers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paperlab.library import landmarks
+from paperlab.settings import Settings
+from paperlab.store import database, upgrade
+
+
+@dataclass(frozen=True)
+class UpgradeOutcome:
+    """`before` is None where there was no database."""
+
+    location: str
+    before: str | None
+    after: str
+    seeded: int
+    """Landmark papers written."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_or_create(settings: Settings, now: Callable[[], datetime] = utc_now) -> database.Engine:
+    """The engine; a missing database is created and given the landmark papers.  Refuses an old or too new one."""
+    engine = database.connect(settings)
+    with database.storage_errors(engine):
+        missing = upgrade.check(engine).state == "missing"
+    if not missing:
+        return database.open_database(settings)
+    upgrade_database(settings, now)
+    return engine
+
+
+def upgrade_database(settings: Settings, now: Callable[[], datetime] = utc_now) -> UpgradeOutcome:
+    """Bring the database to the current schema and seed the landmark papers; nothing to do is fine."""
+    engine = database.connect(settings)
+    with database.storage_errors(engine):
+        before = upgrade.upgrade(settings, engine)
+    seeded = landmarks.seed(engine, settings, now())
+    return UpgradeOutcome(database.location(engine), before.current, before.head, seeded)
+
+
+def check(settings: Settings) -> upgrade.SchemaStatus:
+    """The schema's state.  Raises NotReady, with the command that helps, where it is not current."""
+    engine = database.connect(settings)
+    with database.storage_errors(engine):
+        status = upgrade.check(engine)
+    if status.state != "current":
+        raise upgrade.refusal(engine, status)
+    return status
+
+
+def backup(settings: Settings, target: Path) -> int:
+    """A consistent copy while others write.  Returns its size in bytes."""
+    upgrade.backup(database.connect(settings), target)
+    return target.stat().st_size

@@ -1,0 +1,147 @@
+"""Single papers from arXiv by their identifiers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from paperlab.arxiv import query_api
+from paperlab.arxiv.client import Client
+from paperlab.arxiv.limiter import Clock, Limiter
+from paperlab.arxiv_id import ArxivId
+from paperlab.entities import Paper, Receipt, ReceiptStatus
+from paperlab.errors import InvalidInput, PaperlabError, TryAgain
+from paperlab.library import profiles
+from paperlab.settings import Settings
+from paperlab.store import database, papers, receipts
+from paperlab.store.database import Engine
+
+LOOKUP = "lookup"
+TRIES = 3
+"""How often a batch is asked for before ids that are missing from the answer count as unknown or as not given."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a look-up brought.  `unknown` are the identifiers that arXiv does not have."""
+
+    papers: tuple[Paper, ...]
+    receipt: Receipt
+    unknown: tuple[str, ...] = ()
+
+
+class UnknownPapers(InvalidInput):
+    """arXiv does not know some of the identifiers (exit 3); the others are held, see `added`."""
+
+    def __init__(self, added: Added) -> None:
+        names = ", ".join(added.unknown)
+        kept = f"; the other {len(added.papers)} are held" if added.papers else ""
+        super().__init__(f"arXiv has no paper {names}{kept}", "look at https://arxiv.org/a or search by title")
+        self.added = added
+
+
+def parse_ids(texts: Iterable[str]) -> list[ArxivId]:
+    """Identifiers from ids and addresses, each once.  Raises InvalidInput naming every text that holds none."""
+    ids: dict[ArxivId, None] = {}
+    bad: list[InvalidInput] = []
+    for text in texts:
+        try:
+            ids[ArxivId.parse(text)] = None
+        except InvalidInput as error:
+            bad.append(error)
+    if len(bad) == 1:
+        raise bad[0]
+    if bad:
+        raise InvalidInput("; ".join(error.message for error in bad), bad[0].hint)
+    return list(ids)
+
+
+def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock | None = None) -> Added:
+    """Fetch papers by identifier, in batches, and hold them.  A version that is named is fetched as that version.
+
+    Raises UnknownPapers for identifiers that arXiv does not have, once the others are held; TryAgain where arXiv stays
+    away: what came in by then is held.
+    """
+    clock = clock or Clock()
+    limiter = Limiter(settings.home, settings.arxiv.interval_s, clock)
+    began = _time(clock)
+    got: list[Paper] = []
+    unknown: list[str] = []
+    tally: Counter[str] = Counter()
+    stopped: PaperlabError | None = None
+    with Client(limiter, timeout_s=settings.arxiv.timeout_s) as client:
+        for start in range(0, len(ids), query_api.IDS_PER_REQUEST):
+            try:
+                found, absent = _look_up(client, settings, ids[start : start + query_api.IDS_PER_REQUEST])
+            except PaperlabError as error:
+                stopped = error
+                break
+            got.extend(found)
+            unknown.extend(absent)
+            with database.session(engine) as session:
+                counts = papers.upsert(session, found, _time(clock))
+                profiles.record(session, settings.profiles, papers.get_many(session, counts.changed))
+            tally.update(new=counts.new, revised=counts.revised, unchanged=counts.unchanged)
+    reason = stopped.message if stopped else f"unknown to arXiv: {', '.join(unknown)}" if unknown else ""
+    with database.session(engine) as session:
+        receipt = receipts.start(
+            session,
+            source=query_api.SOURCE,
+            kind=LOOKUP,
+            query=f"id_list of {len(ids)}: {', '.join(str(arxiv_id) for arxiv_id in ids[:20])}",
+            cursor=None,
+            process={},
+            now=began,
+        )
+        receipt = replace(
+            receipt,
+            status=ReceiptStatus.PARTIAL if stopped else ReceiptStatus.COMPLETE,
+            reason=reason,
+            finished_at=_time(clock),
+            requests=client.spent.requests,
+            waited_s=round(client.spent.waited_s, 3),
+            announced=tally.total(),
+            held=tally.total(),
+            new=tally["new"],
+            revised=tally["revised"],
+            unchanged=tally["unchanged"],
+        )
+        receipts.save(session, receipt)
+    if stopped is not None:
+        raise stopped
+    added = Added(tuple(got), receipt, tuple(unknown))
+    if unknown:
+        raise UnknownPapers(added)
+    return added
+
+
+def _look_up(client: Client, settings: Settings, batch: Sequence[ArxivId]) -> tuple[list[Paper], list[str]]:
+    """Papers found and identifiers unknown.  Unknown is only what two whole answers in a row did not have."""
+    found: list[Paper] = []
+    open_ids = list(batch)
+    whole_before = False
+    for _ in range(TRIES):
+        page = query_api.fetch_ids(client, settings.arxiv.api_url, open_ids)
+        arrived = {(paper.arxiv_id, paper.version): paper for paper in page.papers}
+        found.extend(paper for paper in arrived.values() if any(_is_of(paper, asked) for asked in open_ids))
+        absent = [asked for asked in open_ids if not any(_is_of(paper, asked) for paper in arrived.values())]
+        whole = page.total is not None and len(arrived) >= page.total and not page.unreadable
+        if not absent or (whole and whole_before and len(absent) == len(open_ids)):
+            return found, [str(asked) for asked in absent]
+        open_ids, whole_before = absent, whole
+    raise TryAgain(
+        f"arXiv gave no whole answer for {', '.join(map(str, open_ids))}",
+        "run the same command again; what came in is held",
+        reason="incomplete",
+        retry_after_s=60.0,
+    )
+
+
+def _is_of(paper: Paper, asked: ArxivId) -> bool:
+    return paper.arxiv_id == asked.base and asked.version in {None, paper.version}
+
+
+def _time(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.wall(), UTC)

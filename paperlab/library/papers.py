@@ -1,0 +1,70 @@
+"""Papers as readers want them: listed, shown with their history, exported.  Commands and pages call these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from typing import Any
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.entities import Paper, ProfileMatch
+from paperlab.errors import InvalidInput
+from paperlab.store import matches, papers
+from paperlab.store.database import Session
+from paperlab.store.papers import PaperFilter
+
+
+@dataclass(frozen=True)
+class PaperDetails:
+    """A paper with its history and why it is relevant."""
+
+    paper: Paper
+    versions: tuple[Paper, ...]
+    """Oldest first; empty for a landmark paper that arXiv has not described yet."""
+    matches: tuple[ProfileMatch, ...]
+
+
+@dataclass(frozen=True)
+class PaperList:
+    papers: tuple[Paper, ...]
+    total: int
+    """How many pass the filter, shown or not."""
+
+
+def list_papers(session: Session, wanted: PaperFilter, limit: int | None = 50, offset: int = 0) -> PaperList:
+    """Papers that pass the filter, newest submission first, and how many there are."""
+    return PaperList(tuple(papers.find(session, wanted, limit, offset)), papers.count(session, wanted))
+
+
+def show(session: Session, arxiv_id: ArxivId) -> PaperDetails:
+    """A held paper.  Raises InvalidInput where it is not held, or not in the version named."""
+    paper = papers.get(session, arxiv_id.base)
+    if paper is None:
+        raise InvalidInput(f"{arxiv_id.base} is not held", f"paperlab papers add {arxiv_id}")
+    versions = papers.versions(session, arxiv_id.base)
+    if arxiv_id.version is not None:
+        of_version = [version for version in [*versions, paper] if version.version == arxiv_id.version]
+        if not of_version:
+            held = ", ".join(f"v{version.version}" for version in versions) or "none"
+            raise InvalidInput(
+                f"version {arxiv_id.version} of {arxiv_id.base} is not held (held: {held})",
+                f"paperlab papers add {arxiv_id}",
+            )
+        paper = of_version[0]
+    return PaperDetails(paper, tuple(versions), tuple(matches.of_paper(session, arxiv_id.base)))
+
+
+def export_lines(session: Session) -> Iterator[str]:
+    """Every held paper as one JSON object a line, ordered by id; memory does not grow with the store."""
+    for paper in papers.export(session):
+        yield json.dumps(as_record(paper), ensure_ascii=False)
+
+
+def as_record(paper: Paper) -> dict[str, Any]:
+    """A paper as plain JSON values; `arxiv_id` has no version."""
+    record = asdict(paper)
+    for name in ("submitted_at", "updated_at"):
+        record[name] = record[name].astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {**record, "abstract_url": paper.abstract_url}

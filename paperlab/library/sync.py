@@ -1,0 +1,339 @@
+"""Papers in from arXiv, so that a crash repeats work and never skips it.
+
+What is asked:
+- the first time, the papers submitted in the last seven days;
+- every later night, what was updated since the cursor, newest first, two days further down than needed;
+- with `since` or `until`, the papers submitted in that window.
+
+Every page is one transaction: its papers, their matches, the receipt's numbers.  The cursor moves in the transaction of
+the last page, and only when everything above it is held.  A window that was left half way goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from filelock import FileLock, Timeout
+
+from paperlab.arxiv import categories, query_api
+from paperlab.arxiv.client import Budget, Client
+from paperlab.arxiv.limiter import Clock, Limiter
+from paperlab.arxiv.query_api import Page
+from paperlab.entities import Paper, Receipt, ReceiptStatus
+from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
+from paperlab.library import landmarks, profiles
+from paperlab.library.walk import Question, Step, walk, whole_minute
+from paperlab.settings import Settings
+from paperlab.store import cursors, database, papers, receipts, upgrade
+from paperlab.store.database import Engine, Session
+
+FIRST_SYNC = timedelta(days=7)
+OVERLAP = timedelta(days=2)
+"""Papers appear with the time of their submission once moderators let them through, so below papers already seen."""
+NIGHTLY = "nightly"
+WINDOW = "window"
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """What the user asked for.  `categories` replaces those of the profile."""
+
+    profile: str = "llm"
+    categories: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    max_requests: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync would ask now."""
+
+    kind: str
+    question: Question
+    cursor_name: str
+    cursor: datetime | None
+    progress_name: str | None = None
+    """The cursor of an unfinished window."""
+    first: bool = False
+    page_size: int = 0
+
+    @property
+    def query(self) -> str:
+        question = self.question
+        order = "oldest first" if question.floor is None else f"updated since {question.floor:%Y-%m-%dT%H:%MZ}"
+        return f"{question.text}, {order}"
+
+
+class Stopped(TryAgain):
+    """The sync ended early.  What came in is stored; `receipt` says how far it got."""
+
+    def __init__(self, cause: TryAgain, receipt: Receipt) -> None:
+        super().__init__(cause.message, cause.hint, reason=cause.reason, retry_after_s=cause.retry_after_s)
+        self.receipt = receipt
+
+
+def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions, now: datetime) -> Plan:
+    """Decide what to ask, from the cursors held.
+
+    Raises InvalidInput for an unknown profile or category and for an empty window.
+    """
+    asked = options.categories or settings.profile(options.profile).categories
+    names = categories.validate(sorted(asked))
+    cursor_name = f"{query_api.SOURCE}:{'+'.join(names)}"
+    cursor = held.get(cursor_name)
+    explicit = options.since is not None or options.until is not None
+    if cursor is not None and not explicit:
+        floor = cursor - OVERLAP
+        question = Question(names, floor=floor)
+        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=settings.arxiv.page_size)
+    until = options.until or now
+    since = options.since or until - FIRST_SYNC
+    if not since < until:
+        raise InvalidInput(
+            f"the window from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} is empty",
+            "--since must be before --until",
+        )
+    progress_name = f"{cursor_name}:{_window_name(options) if explicit else 'first'}"
+    reached = held.get(progress_name)
+    question = Question(names, since=whole_minute(reached or since), until=whole_minute(until + timedelta(seconds=59)))
+    return Plan(WINDOW, question, cursor_name, cursor, progress_name, not explicit, settings.arxiv.page_size)
+
+
+def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Plan:
+    """What a sync would ask now.  Asks nothing, writes nothing, creates nothing."""
+    engine = database.connect(settings)
+    held: Mapping[str, datetime] = {}
+    with database.storage_errors(engine):
+        missing = upgrade.check(engine).state == "missing"
+    if not missing:
+        with database.read_only(database.open_database(settings)) as session:
+            held = cursors.every(session)
+    return plan(held, settings, options, _time(clock or Clock()))
+
+
+def run(
+    engine: Engine,
+    settings: Settings,
+    options: SyncOptions,
+    *,
+    clock: Clock | None = None,
+    progress: Callable[[Receipt], None] = lambda _: None,
+) -> Receipt:
+    """One sync, from lock to receipt.  `progress` hears the receipt after every page.
+
+    Raises Stopped (budget, rate limit, network, papers that can't be had), TryAgain where another sync runs, and
+    InvalidInput and NotReady as they come; everything but the last two leaves what came in and a receipt.
+    """
+    clock = clock or Clock()
+    with _only_sync(settings):
+        now = _time(clock)
+        landmarks.seed(engine, settings, now)
+        profiles.rematch_changed(engine, settings.profiles, now)
+        with database.session(engine) as session:
+            planned = plan(cursors.every(session), settings, options, now)
+            receipts.close_dead(session, kinds=(NIGHTLY, WINDOW), now=now)
+            receipt = receipts.start(
+                session,
+                source=query_api.SOURCE,
+                kind=planned.kind,
+                query=planned.query,
+                cursor=planned.cursor,
+                process={"host": socket.gethostname(), "pid": os.getpid()},
+                now=now,
+            )
+        limiter = Limiter(settings.home, settings.arxiv.interval_s, clock)
+        budget = Budget(options.max_requests, options.max_seconds)
+        with Client(limiter, timeout_s=settings.arxiv.timeout_s, budget=budget) as client:
+            return _Sync(engine, settings, planned, clock, client, progress, receipt).run()
+
+
+@dataclass
+class _Sync:
+    engine: Engine
+    settings: Settings
+    plan: Plan
+    clock: Clock
+    client: Client
+    progress: Callable[[Receipt], None]
+    receipt: Receipt
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """What became of each paper in this sync: "new", "revised" or "unchanged"."""
+    missing: int = 0
+    remaining: int = 0
+    """Of a window, what has not been walked to yet."""
+    newest: datetime | None = None
+    """The latest update at the head of the list."""
+
+    def run(self) -> Receipt:
+        now = _time(self.clock)
+        try:
+            for step in walk(self._fetch, self.plan.question, self.plan.page_size, now):
+                self._take(step)
+        except TryAgain as error:
+            raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
+        except KeyboardInterrupt:
+            self._finish(ReceiptStatus.PARTIAL, "stopped by the user")
+            raise
+        except PaperlabError as error:
+            self._finish_failed(error)
+            raise
+        if self.missing:
+            raise Stopped(
+                TryAgain(
+                    f"arXiv announced {self.missing} more papers than it gave",
+                    "run the same command again: the next sync asks for them",
+                    reason="incomplete",
+                    retry_after_s=60.0,
+                ),
+                self.receipt,
+            )
+        return self.receipt
+
+    def _fetch(self, question: Question, start: int, size: int) -> Page:
+        return query_api.fetch_page(
+            self.client,
+            self.settings.arxiv.api_url,
+            question.text,
+            start=start,
+            size=size,
+            order=question.order,
+            descending=question.floor is not None,
+        )
+
+    def _take(self, step: Step) -> None:
+        """Store one page, and with the last one the cursor, in one transaction."""
+        now = _time(self.clock)
+        self.missing += step.missing
+        self.remaining = step.remaining
+        if step.first:
+            self.newest = max((p.updated_at for p in step.papers if p.updated_at <= now), default=None)
+        with database.session(self.engine) as session:
+            self._store(session, step.papers, now)
+            self._move_cursors(session, step, now)
+            status = ReceiptStatus.RUNNING
+            if step.last:
+                status = ReceiptStatus.PARTIAL if self.missing else ReceiptStatus.COMPLETE
+            self.receipt = self._describe(session, status, "announced, but not given" if self.missing else "", now)
+            receipts.save(session, self.receipt)
+        self.progress(self.receipt)
+
+    def _store(self, session: Session, arrived: tuple[Paper, ...], now: datetime) -> None:
+        counts = papers.upsert(session, arrived, now)
+        profiles.record(session, self.settings.profiles, papers.get_many(session, counts.changed))
+        for paper in arrived:
+            if paper.arxiv_id in counts.arrived:
+                self.outcomes[paper.arxiv_id] = "new"
+            elif paper.arxiv_id in counts.changed:
+                if self.outcomes.get(paper.arxiv_id) != "new":
+                    self.outcomes[paper.arxiv_id] = "revised"
+            else:
+                self.outcomes.setdefault(paper.arxiv_id, "unchanged")
+
+    def _move_cursors(self, session: Session, step: Step, now: datetime) -> None:
+        planned = self.plan
+        if planned.progress_name is None:
+            if step.last and not self.missing and self.newest is not None:
+                cursors.move(session, planned.cursor_name, max(self.newest, planned.cursor or self.newest), now)
+            return
+        began_name = f"{planned.progress_name}:began"
+        if cursors.get(session, began_name) is None and planned.first:
+            cursors.move(session, began_name, now, now)
+        if not step.last:
+            if step.whole_up_to is not None and not self.missing:
+                cursors.move(session, planned.progress_name, step.whole_up_to, now)
+            return
+        cursors.drop(session, planned.progress_name)
+        if self.missing or not planned.first:
+            return
+        began = cursors.get(session, began_name) or now
+        cursors.drop(session, began_name)
+        cursors.move(session, planned.cursor_name, self._first_cursor(session, began), now)
+
+    def _first_cursor(self, session: Session, began: datetime) -> datetime:
+        """Revisions made while the first window was fetched, in parts perhaps, must stay above the cursor."""
+        question = self.plan.question
+        until = question.until or began
+        newest = papers.newest_update(
+            session, question.categories, since=until - FIRST_SYNC - OVERLAP, until=until, not_after=began
+        )
+        return newest or until - FIRST_SYNC
+
+    def _describe(self, session: Session, status: ReceiptStatus, reason: str, now: datetime) -> Receipt:
+        outcomes = list(self.outcomes.values())
+        running = status is ReceiptStatus.RUNNING
+        return replace(
+            self.receipt,
+            status=status,
+            reason=reason,
+            finished_at=None if running else now,
+            requests=self.client.spent.requests,
+            waited_s=round(self.client.spent.waited_s, 3),
+            announced=len(outcomes) + self.missing + self.remaining,
+            held=len(outcomes),
+            new=outcomes.count("new"),
+            revised=outcomes.count("revised"),
+            unchanged=outcomes.count("unchanged"),
+            open=self.missing + self.remaining,
+            cursor_after=cursors.get(session, self.plan.cursor_name),
+        )
+
+    def _finish(self, status: ReceiptStatus, reason: str) -> Receipt:
+        with database.session(self.engine) as session:
+            self.receipt = self._describe(session, status, reason, _time(self.clock))
+            receipts.save(session, self.receipt)
+        return self.receipt
+
+    def _finish_failed(self, error: PaperlabError) -> None:
+        """Note the failure.  Where the store itself failed that can't be noted: the next sync finds it interrupted."""
+        try:
+            self._finish(ReceiptStatus.FAILED, error.message)
+        except NotReady as storage:
+            error.add_note(f"its receipt could not be finished: {storage.message}")
+
+
+def _window_name(options: SyncOptions) -> str:
+    since = f"{options.since:%Y%m%d%H%M}" if options.since else ""
+    until = f"{options.until:%Y%m%d%H%M}" if options.until else ""
+    return f"{since}..{until}"
+
+
+def _time(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.wall(), UTC)
+
+
+@contextmanager
+def _only_sync(settings: Settings) -> Iterator[None]:
+    """One sync at a time for a PAPERLAB_HOME; the pid beside the lock is for people to read."""
+    pid_file = settings.home / "sync.pid"
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(settings.home / "sync.lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        pid = pid_file.read_text(encoding="utf-8").strip() if pid_file.exists() else ""
+        raise TryAgain(
+            f"another sync is running{f' (process {pid})' if pid else ''}",
+            "wait for it to end: paperlab papers list shows what is in already",
+            reason="lock",
+            retry_after_s=60.0,
+        ) from error
+    except OSError as error:
+        raise NotReady(
+            f"{settings.home} can't be written: {error.strerror}", "set PAPERLAB_HOME to a folder you can write"
+        ) from error
+    try:
+        try:
+            pid_file.write_text(f"{os.getpid()}\n", encoding="utf-8")
+        except OSError as error:
+            raise NotReady(f"{pid_file} can't be written: {error.strerror}", "free some disk space") from error
+        yield
+    finally:
+        pid_file.unlink(missing_ok=True)
+        lock.release()
