@@ -35,6 +35,17 @@ def of_paper(session: Session, arxiv_id: str) -> list[ProfileMatch]:
     return [ProfileMatch(row.profile, row.arxiv_id, tuple(row.terms)) for row in session.execute(statement)]
 
 
+def of_papers(session: Session, arxiv_ids: Iterable[str]) -> dict[str, list[ProfileMatch]]:
+    """The matches of each of these papers, by id; a paper without one is not in it."""
+    ids = list(arxiv_ids)
+    found: dict[str, list[ProfileMatch]] = {}
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        statement = sa.select(_MATCHES).where(_MATCHES.c.arxiv_id.in_(ids[start : start + _IDS_PER_QUERY]))
+        for row in session.execute(statement.order_by(_MATCHES.c.arxiv_id, _MATCHES.c.profile)):
+            found.setdefault(row.arxiv_id, []).append(ProfileMatch(row.profile, row.arxiv_id, tuple(row.terms)))
+    return found
+
+
 def count(session: Session, profile: str) -> int:
     statement = sa.select(sa.func.count()).select_from(_MATCHES).where(_MATCHES.c.profile == profile)
     return int(session.execute(statement).scalar_one())

@@ -49,6 +49,8 @@ class PaperFilter:
     """Version 1 submitted at this time or later."""
     held_since: datetime | None = None
     """In the store since this time or later."""
+    revised_since: datetime | None = None
+    """In the store before this time, and its record here changed at this time or later."""
     text: str | None = None
     """Found in title, abstract or authors, whatever the case of ASCII letters."""
 
@@ -230,6 +232,13 @@ def count(session: Session, wanted: PaperFilter | None = None) -> int:
     return int(session.execute(statement).scalar_one())
 
 
+def category_counts(session: Session) -> dict[str, int]:
+    """How many papers each category has, cross-lists included, the largest first."""
+    n = sa.func.count()
+    statement = sa.select(_CATEGORIES.c.category, n).group_by(_CATEGORIES.c.category)
+    return {category: count for category, count in session.execute(statement.order_by(n.desc(), _CATEGORIES.c.category))}
+
+
 def versions(session: Session, arxiv_id: str) -> list[Paper]:
     """Every version seen, oldest first, each as it was described when we saw it."""
     newest = get(session, arxiv_id)
@@ -291,6 +300,10 @@ def _narrow(statement: sa.Select[Any], wanted: PaperFilter) -> sa.Select[Any]:
         statement = statement.where(_PAPERS.c.submitted_at >= wanted.since)
     if wanted.held_since is not None:
         statement = statement.where(_PAPERS.c.first_held_at >= wanted.held_since)
+    if wanted.revised_since is not None:
+        statement = statement.where(
+            _PAPERS.c.first_held_at < wanted.revised_since, _PAPERS.c.last_changed_at >= wanted.revised_since
+        )
     if wanted.text:
         fields = (_PAPERS.c.title, _PAPERS.c.abstract, sa.cast(_PAPERS.c.authors, sa.Text))
         statement = statement.where(sa.or_(*(field.icontains(wanted.text, autoescape=True) for field in fields)))
