@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,14 +13,13 @@ from paperlab import settings
 from paperlab.cli import claims as claims_command
 from paperlab.cli import output
 from paperlab.cli.runs import as_json, last_values
-from paperlab.entities import Measurement, MetricPoint, Run
+from paperlab.entities import Claim, Measurement, MetricPoint, Run
 from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import claims as library
 from paperlab.runs import indexer, judging, launch, structure
-from paperlab.runs.verdict import Judgement
 from paperlab.settings import Settings
 from paperlab.store import runs as store
-from paperlab.store.database import Session, open_database, read_only, session
+from paperlab.store.database import Engine, open_database, session
 from reproductions import registry
 
 
@@ -69,38 +69,38 @@ def _tell(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> Non
     """Index the run and show it.  Where that fails the run is safe, and its own exit code counts if it has one."""
     if ended.path is None or ended.run_id is None:
         if json_ and ended.stopped_by is None:
-            output.write_json(
-                {"run": None, "error": "nothing was run; the reason is on stderr", "exit": ended.exit_code}
-            )
+            reason = "nothing was run; the reason is on stderr"
+            output.write_json({"run": None, "error": reason, "exit": ended.exit_code})
         return
     try:
-        _show(place, ended, json_, quiet)
+        engine = open_database(place, create=True)
+        skipped = indexer.index(engine, ended.path).skipped
+        if skipped:
+            raise PaperlabError("; ".join(reason for _, reason in skipped))
+        _show(place, engine, ended.run_id, ended.exit_code, json_=json_, quiet=quiet)
     except PaperlabError as error:
-        error.message = f"the run is safe in {ended.path}, but could not be indexed: {error.message}"
+        error.message = f"the run is safe in {ended.path}, but could not be indexed and judged: {error.message}"
         error.hint = f"{error.hint}     then: paperlab runs index" if error.hint else "paperlab runs index"
         if ended.exit_code == 0:
             raise
         output.talk(f"error: {error}")
 
 
-def _show(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> None:
-    assert ended.path is not None
-    assert ended.run_id is not None
-    engine = open_database(place, create=True)
-    skipped = indexer.index(engine, ended.path).skipped
-    with read_only(engine) as reading:
-        run = store.get(reading, ended.run_id)
-        points = store.last_points(reading, ended.run_id)
-        measurements = store.measurements(reading, run_id=ended.run_id)
-        judged = _judge(reading, place, measurements)
-    if run is None:
-        raise PaperlabError(f"{ended.path} can't be read: {'; '.join(reason for _, reason in skipped)}")
-    claims = [claim for claim in library.load() if claim.id in judged]
+def _show(place: Settings, engine: Engine, run_id: str, exit_code: int, *, json_: bool, quiet: bool) -> None:
+    everything = library.load()
     with session(engine) as writing:
+        run = store.get(writing, run_id)
+        points = store.last_points(writing, run_id)
+        measurements = store.measurements(writing, run_id=run_id)
+        claims = _touched(everything, measurements)
+        checks = structure.known({claim.reproduction for claim in claims}, place.home)
+        judged = judging.judgements(writing, claims, checks, among=everything)
         judging.record(writing, claims, judged, now=datetime.now(UTC))
+    assert run is not None
+    found = [(claim, judged[claim.id].verdict) for claim in claims]
     if json_:
-        verdicts = [claims_command.as_json(claim, judged[claim.id].verdict) for claim in claims]
-        output.write_json(_object(run, points, measurements) | {"verdicts": verdicts, "exit": ended.exit_code})
+        verdicts = [claims_command.as_json(claim, verdict) for claim, verdict in found]
+        output.write_json(_object(run, points, measurements) | {"verdicts": verdicts, "exit": exit_code})
         return
     output.write_line(f"run     {run.id}")
     output.write_line(f"path    {run.path}")
@@ -108,22 +108,17 @@ def _show(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> Non
     if points:
         output.write_line("")
         output.write_table(("metric", "last value", "step"), last_values(points))
-    if claims:
+    if found:
         output.write_line("")
-        claims_command.write_verdicts([(claim, judged[claim.id].verdict) for claim in claims])
-    if ended.exit_code == 0 and measurements and not claims:
-        output.talk("this tier judges no claim of the paper: compare it with its own kind", quiet=quiet)
+        claims_command.write_verdicts(found)
+    elif measurements:
+        output.talk("this tier judges no claim: see `paperlab runs show` for what it measured", quiet=quiet)
 
 
-def _judge(reading: Session, place: Settings, measurements: list[Measurement]) -> dict[str, Judgement]:
+def _touched(everything: Sequence[Claim], measurements: Sequence[Measurement]) -> list[Claim]:
     """The claims that this run measured, and those that relate them to others."""
-    everything = library.load()
-    measured = {item.claim_id for item in measurements}
-    touched = [
-        claim for claim in everything if measured & {claim.id, claim.better, claim.worse, *claim.series} - {None}
-    ]
-    checks = structure.known({claim.reproduction for claim in touched}, place.home)
-    return judging.judgements(reading, touched, checks, among=everything)
+    measured = {item.claim_id for item in measurements} - {None}
+    return [claim for claim in everything if measured & {claim.id, claim.better, claim.worse, *claim.series}]
 
 
 def _object(run: Run, points: list[MetricPoint], measurements: list[Measurement]) -> dict[str, Any]:

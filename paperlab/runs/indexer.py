@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from paperlab.entities import RunStatus
+from paperlab.entities import Run, RunStatus
 from paperlab.errors import InvalidInput
 from paperlab.runs import changes
 from paperlab.store import runs as store
@@ -73,7 +73,7 @@ def _index_one(
     state: Mapping[str, Any] = {} if stored is None or rebuild else stored
     changed = False
     while True:
-        if held is not None and held.status is RunStatus.FINISHED and changes.untouched(directory, state):
+        if _is_settled(held, directory) and changes.untouched(directory, state):
             break
         new = changes.read(directory, state)
         if held == new.run and state == new.state:
@@ -89,6 +89,10 @@ def _index_one(
         if not new.more:
             break
     return replace(counts, changed=counts.changed + changed)
+
+
+def _is_settled(held: Run | None, directory: RunDirectory) -> bool:
+    return held is not None and held.status is RunStatus.FINISHED and held.path == directory.path
 
 
 def _apply(writing: Session, new: changes.Changes) -> None:
