@@ -24,8 +24,6 @@ import torch
 from reproductions.engine import randomness
 from reproductions.run_directory import RunDirectory, checkpoint_is_complete, sync_folder
 
-_ALIAS = "alias:"
-
 
 class TornCheckpointError(Exception):
     """The files of a checkpoint are not those that were written."""
@@ -58,8 +56,9 @@ def save(
 ) -> Path:
     """Writes `folder/step-NNNNNN`.  Raises OSError where the disk is full; what was there before stays whole."""
     tensors, scalars = _flatten(optimizer)
+    weights, shared = weights_parts(model)
     parts = {
-        "model.safetensors": weights_bytes(model),
+        **weights,
         "optimizer.safetensors": safetensors.torch.save(tensors),
         "rng.safetensors": safetensors.torch.save(randomness.state()),
     }
@@ -68,6 +67,7 @@ def save(
         "scheduled": scheduled,
         "counters": dict(counters),
         "data": data,
+        "shared": shared,
         "optimizer": scalars,
     }
     return write(folder / f"step-{step:06d}", parts, state)
@@ -101,7 +101,7 @@ def load(path: Path) -> Checkpoint:
     tensors = safetensors.torch.load(contents["optimizer.safetensors"])
     return Checkpoint(
         path,
-        model=_with_aliases(contents["model.safetensors"]),
+        model=_weights(contents["model.safetensors"], state["shared"]),
         optimizer=_unflatten(tensors, state["optimizer"]),
         rng=safetensors.torch.load(contents["rng.safetensors"]),
         state=state,
@@ -117,7 +117,8 @@ def verify(path: Path) -> None:
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
     """The model's weights of a checkpoint, verified."""
     state = _read_state(path)
-    return _with_aliases(_read_verified(path / "model.safetensors", state["files"]["model.safetensors"]))
+    content = _read_verified(path / "model.safetensors", state["files"]["model.safetensors"])
+    return _weights(content, state["shared"])
 
 
 def step_of(path: Path) -> int:
@@ -169,22 +170,24 @@ def average(run: RunDirectory, last: int) -> tuple[dict[str, torch.Tensor], list
     return mean, [path.name for path in paths]
 
 
-def weights_bytes(model: Mapping[str, torch.Tensor]) -> bytes:
-    """The weights as safetensors; a tensor that several names share is stored once."""
+def weights_parts(model: Mapping[str, torch.Tensor]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The file of the weights, and which name stands for which other: a weight that several share is stored once.
+
+    The names are kept in state.json and not in the file's own metadata, whose order differs from process to process.
+    """
     stored: dict[str, torch.Tensor] = {}
     names: dict[tuple[Any, ...], str] = {}
-    aliases: dict[str, str] = {}
+    shared: dict[str, str] = {}
     for name, tensor in model.items():
         place = (tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tensor.shape, tensor.stride())
         if tensor.numel() and place in names:
-            aliases[_ALIAS + name] = names[place]
+            shared[name] = names[place]
             continue
         names[place] = name
         is_part = tensor.untyped_storage().nbytes() != tensor.nbytes  # a view of more than itself
-        stored[name] = (
-            tensor.detach().clone(memory_format=torch.contiguous_format) if is_part else tensor.detach().contiguous()
-        )
-    return safetensors.torch.save(stored, metadata={"format": "pt", **aliases})
+        plain = tensor.detach().contiguous()
+        stored[name] = plain.clone() if is_part else plain
+    return {"model.safetensors": safetensors.torch.save(stored, metadata={"format": "pt"})}, shared
 
 
 def _flatten(optimizer: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -209,14 +212,9 @@ def _unflatten(tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) 
     return {"state": state, "param_groups": groups}
 
 
-def _with_aliases(content: bytes) -> dict[str, torch.Tensor]:
-    length = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+def _weights(content: bytes, shared: Mapping[str, str]) -> dict[str, torch.Tensor]:
     tensors: dict[str, torch.Tensor] = safetensors.torch.load(content)
-    for name, original in metadata.items():
-        if name.startswith(_ALIAS):
-            tensors[name.removeprefix(_ALIAS)] = tensors[original]
-    return tensors
+    return tensors | {name: tensors[original] for name, original in shared.items()}
 
 
 def _read_state(path: Path) -> dict[str, Any]:

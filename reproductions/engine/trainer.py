@@ -197,9 +197,9 @@ class Loop:
 
     def _average(self) -> list[str]:
         weights, names = checkpoint.average(self.given.run, self.train.average_last)
-        content = {"model.safetensors": checkpoint.weights_bytes(weights)}
+        parts, shared = checkpoint.weights_parts(weights)
         target = self.given.run.path / "checkpoints" / "averaged"
-        checkpoint.write(target, content, {"step": self.step, "scheduled": False, "averaged": names})
+        checkpoint.write(target, parts, {"step": self.step, "shared": shared, "averaged": names})
         return names
 
     def _record(self, values: Mapping[str, float]) -> None:
@@ -241,5 +241,5 @@ def precision(recipe: AnyRecipe, device: torch.device) -> torch.dtype | None:
 def _add(sums: dict[str, torch.Tensor], values: Mapping[str, Any], device: torch.device) -> None:
     """Adds to running sums on the device, without waiting for it."""
     for name, value in values.items():
-        number = torch.as_tensor(value, device=device).detach().double()
+        number = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
         sums[name] = sums[name] + number if name in sums else number

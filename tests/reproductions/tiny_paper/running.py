@@ -70,7 +70,7 @@ def weights(run: RunDirectory) -> dict[str, bytes]:
     last = run.checkpoints()[-1]
     files = [last / "model.safetensors", last / "optimizer.safetensors", last / "rng.safetensors"]
     averaged = run.path / "checkpoints" / "averaged" / "model.safetensors"
-    return {path.name + path.parent.name: path.read_bytes() for path in [*files, averaged]}
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in (*files, averaged) if path.exists()}
 
 
 def outcome(run: RunDirectory) -> tuple[Any, ...]:
