@@ -1,0 +1,1 @@
+"""The pages in the browser.  main.py is the entry point; nothing outside this package imports Streamlit."""

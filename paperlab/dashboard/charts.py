@@ -1,0 +1,238 @@
+"""Figures.  Pure: values in, plotly figure out; no page, no database.
+
+One colour means one run everywhere (it is computed from the run's id), verdicts have a shape as well as a colour, every
+figure has a title and units, and where points are thinned their extremes stay and the figure says how many it shows.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import plotly.graph_objects as go
+
+from paperlab.dashboard.text import count, number, plain, shortened
+from paperlab.entities import VerdictKind
+
+POINTS_SHOWN = 1000
+
+METRICS: dict[str, tuple[str, str]] = {
+    "loss": ("Loss", "nats per token"),
+    "nll": ("Negative log-likelihood", "nats per token"),
+    "exact_match": ("Exact match", "share of examples"),
+    "bleu": ("BLEU", "BLEU, 0 to 100"),
+    "accuracy": ("Accuracy", "share of examples"),
+    "ppl": ("Perplexity", "per token"),
+    "bpb": ("Bits per byte", "bits"),
+    "lr": ("Learning rate", "per update"),
+    "grad_norm": ("Gradient norm", "L2, before clipping"),
+    "tokens_per_second": ("Throughput", "tokens per second"),
+}
+"""Title and unit by the last part of a metric's name; their order is the order of the panels."""
+
+SYMBOLS: dict[VerdictKind, tuple[str, str, str]] = {
+    VerdictKind.REPRODUCED: ("✔", "circle", "#2e7d32"),
+    VerdictKind.DIFFERS: ("✘", "x", "#c62828"),
+    VerdictKind.INCONCLUSIVE: ("◐", "diamond", "#b26a00"),
+    VerdictKind.NOT_COMPARABLE: ("≠", "square-open", "#6a4c93"),
+    VerdictKind.NOT_ATTEMPTED: ("○", "circle-open", "#757575"),
+    VerdictKind.STALE: ("⧖", "hourglass", "#546e7a"),
+}
+"""A verdict as a character, as plotly's marker, and as a colour."""
+
+_GRID = "rgba(128, 128, 128, 0.18)"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric of one run.  `times` are POSIX seconds."""
+
+    run_id: str
+    name: str
+    steps: Sequence[int]
+    times: Sequence[float]
+    values: Sequence[float]
+
+    @property
+    def family(self) -> str:
+        """What is measured, without where: "loss" for train/loss and for val/loss."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """Where it is measured: "train", "val"."""
+        return self.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """A claim and what was measured of it.  `low` and `high` bound the interval where there is one."""
+
+    label: str
+    verdict: VerdictKind
+    reported: float
+    tolerance: float
+    measured: float
+    low: float | None
+    high: float | None
+    unit: str
+
+
+def colour(run_id: str) -> str:
+    """The run's colour, the same on every page and every machine."""
+    digest = hashlib.sha256(run_id.encode()).digest()
+    hue = int.from_bytes(digest[:2], "big") / 65536
+    lightness = (0.40, 0.48, 0.56)[digest[2] % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.65)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def thin(values: Sequence[float], limit: int = POINTS_SHOWN) -> list[int]:
+    """Which of `values` to draw: at most `limit` positions, ascending, with the first, the last and the extremes.
+
+    The positions are cut into equal stretches; the lowest and the highest value of each stretch stay, so that no spike
+    is lost, whatever the limit.
+    """
+    n = len(values)
+    if n <= limit:
+        return list(range(n))
+    stretches = max((limit - 2) // 2, 1)
+    kept = {0, n - 1}
+    for start, end in pairwise(round(i * n / stretches) for i in range(stretches + 1)):
+        kept.add(min(range(start, end), key=values.__getitem__))
+        kept.add(max(range(start, end), key=values.__getitem__))
+    return sorted(kept)
+
+
+def panels(curves: Iterable[Curve]) -> list[tuple[str, list[Curve]]]:
+    """The curves grouped by what they measure, in the order in which they are looked at."""
+    groups: dict[str, list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault(curve.family, []).append(curve)
+    order = list(METRICS)
+    return sorted(groups.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 6.5, item[0]))
+
+
+def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit: int = POINTS_SHOWN) -> Any:
+    """One panel: the metric against the step, or against the hours since the run's first point."""
+    title, unit = METRICS.get(family, (family, ""))
+    figure = go.Figure()
+    shown = total = 0
+    several_runs = len({curve.run_id for curve in curves}) > 1
+    for curve in curves:
+        kept = thin(curve.values, limit)
+        shown, total = shown + len(kept), total + len(curve.values)
+        start = curve.times[0] if curve.times else 0.0
+        x = [curve.steps[i] if against == "step" else (curve.times[i] - start) / 3600 for i in kept]
+        sparse = len(kept) <= 60
+        is_train = curve.place == "train"
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=[curve.values[i] for i in kept],
+                mode="lines+markers" if sparse else "lines",
+                name=_safe(f"{_token(curve.run_id)} {curve.place}" if several_runs else curve.place or curve.name),
+                line={
+                    "color": colour(curve.run_id),
+                    "width": 1.2 if is_train else 2.2,
+                    "dash": "dot" if is_train and len(curves) > 1 else "solid",
+                },
+                marker={"size": 4 if is_train else 6, "symbol": "circle" if is_train else "diamond"},
+                hovertemplate="%{x:,} · %{y:.5g}<extra>%{fullData.name}</extra>",
+            )
+        )
+    note = f"shown {shown:,} of {count(total, 'point')}"
+    _lay_out(figure, f"{_safe(title)}<br><sup>{note}</sup>", height=290)
+    figure.update_xaxes(title_text="step" if against == "step" else "hours since the first point", rangemode="tozero")
+    figure.update_yaxes(title_text=_safe(unit))
+    figure.update_layout(showlegend=len(curves) > 1)
+    return figure
+
+
+def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") -> Any:
+    """One row a claim: its measured value and interval, as distance from the reported value in tolerances.
+
+    The tick at 0 is what was reported, the band from -1 to 1 the tolerance, so claims of any unit share one axis.
+    Every tolerance must be positive.
+    """
+    figure = go.Figure()
+    labels = [_safe(shortened(row.label, 58)) for row in rows]
+    figure.add_vrect(x0=-1, x1=1, fillcolor="rgba(128, 128, 128, 0.16)", line_width=0, layer="below")
+    figure.add_vline(x=0, line={"color": "rgba(128, 128, 128, 0.9)", "width": 1})
+    for kind, (symbol, marker, shade) in SYMBOLS.items():
+        chosen = [i for i, row in enumerate(rows) if row.verdict is kind]
+        if not chosen:
+            continue
+        centres = [_in_tolerances(rows[i], rows[i].measured) for i in chosen]
+        highs = [_in_tolerances(rows[i], rows[i].high) for i in chosen]
+        lows = [_in_tolerances(rows[i], rows[i].low) for i in chosen]
+        figure.add_trace(
+            go.Scatter(
+                x=centres,
+                y=chosen,
+                mode="markers",
+                name=f"{symbol} {kind.value}",
+                marker={"symbol": marker, "size": 11, "color": shade, "line": {"color": shade, "width": 2}},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [high - centre for high, centre in zip(highs, centres, strict=True)],
+                    "arrayminus": [centre - low for low, centre in zip(lows, centres, strict=True)],
+                    "color": shade,
+                    "thickness": 2,
+                },
+                customdata=[_spoken(rows[i]) for i in chosen],
+                text=[labels[i] for i in chosen],
+                hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+            )
+        )
+    _lay_out(figure, _safe(title), height=130 + 30 * max(len(rows), 1))
+    figure.update_xaxes(title_text="measured − reported, in tolerances (grey: within tolerance)", zeroline=False)
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(rows))),
+        ticktext=labels,
+        range=[len(rows) - 0.4, -0.6],
+        showgrid=False,
+        automargin=True,
+    )
+    return figure
+
+
+def _in_tolerances(row: ForestRow, value: float | None) -> float:
+    return ((row.measured if value is None else value) - row.reported) / row.tolerance
+
+
+def _spoken(row: ForestRow) -> str:
+    interval = "" if row.low is None or row.high is None else f" [{number(row.low)}, {number(row.high)}]"
+    return _safe(
+        f"{row.verdict.value}: measured {number(row.measured, row.unit)}{interval}, "
+        f"reported {number(row.reported, row.unit)} ± {number(row.tolerance)}"
+    )
+
+
+def _lay_out(figure: Any, title: str, *, height: int) -> None:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.97, "yanchor": "top"},
+        height=height,
+        margin={"l": 8, "r": 8, "t": 52, "b": 8},
+        hovermode="closest",
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": None},
+    )
+    figure.update_xaxes(gridcolor=_GRID, automargin=True, title_font_size=12)
+    figure.update_yaxes(gridcolor=_GRID, automargin=True, title_font_size=12)
+
+
+def _token(run_id: str) -> str:
+    """The end of a run's id, which tells it from its neighbours."""
+    return run_id.rpartition("-")[2]
+
+
+def _safe(text: str) -> str:
+    """Plotly reads a little HTML in its texts: here it shows it."""
+    return html.escape(plain(text), quote=False)

@@ -1,0 +1,97 @@
+"""The dashboard's frame: which pages there are, under which address, and what happens when one fails.
+
+Pages are functions, one module each in views/.  `show` is all that app.py calls; it runs anew for every change of
+every visitor, so everything below is cheap or cached (data.py).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from types import ModuleType
+
+import streamlit as st
+
+import paperlab
+from paperlab.dashboard import notices
+from paperlab.dashboard.text import escape
+from paperlab.dashboard.views import paper, papers, reproductions, run, today
+from paperlab.errors import PaperlabError
+from reproductions.registry import ReproductionError
+
+# Streamlit's own spacing is for forms; this is for reading.  Nothing from outside goes into it.
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.5rem 3rem; max-width: 1500px}
+[data-testid="stMainBlockContainer"] h1 {font-size: 1.7rem; padding: 0 0 .2rem}
+[data-testid="stMainBlockContainer"] h2 {font-size: 1.2rem; padding: .6rem 0 .1rem}
+[data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .3rem 0 0}
+[data-testid="stVerticalBlock"] {gap: .65rem}
+[data-testid="stPageLink"] a {padding: .05rem .1rem; min-height: 0}
+[data-testid="stPageLink"] a p {font-weight: 600; white-space: normal; overflow-wrap: anywhere}
+[data-testid="stTable"] td, [data-testid="stTable"] th {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
+[data-testid="stText"] {overflow-wrap: anywhere}
+[data-testid="stMetric"] {padding: 0}
+[data-testid="stMetricValue"] {font-size: 1.45rem}
+@media (max-width: 700px) {[data-testid="stMainBlockContainer"] {padding: 3rem 1rem 2rem}}
+</style>"""
+
+
+def show() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="paperlab", page_icon="📄", layout="wide")
+    if not is_address_chosen():
+        return
+    st.html(_STYLE)
+    navigation = st.navigation(
+        {
+            "Read": [_page(today, "today", default=True), _page(papers, "papers"), _page(paper, "paper", hidden=True)],
+            "Reproduce": [_page(reproductions, "reproductions"), _page(run, "run", hidden=True)],
+        }
+    )
+    navigation.run()
+    with st.sidebar:
+        st.caption(f"paperlab {escape(paperlab.__version__)} · times are UTC")
+        st.caption("Thank you to arXiv for use of its open access interoperability.")
+
+
+def is_address_chosen() -> bool:
+    """Whether someone decided who can read these pages; says so where nobody did, or where it is more than this machine."""
+    address = st.get_option("server.address")
+    if not address:
+        st.error("This server listens on every address of this machine, and nobody asked for that.")
+        st.text("Stop it (Ctrl-C) and start it with one of these:")
+        st.code(
+            "paperlab dashboard\n"
+            "streamlit run app.py --server.address=127.0.0.1 --server.headless=true --browser.gatherUsageStats=false",
+            language=None,
+        )
+        return False
+    if not _is_loopback(str(address)):
+        st.warning(escape(f"Listening on {address}: everyone who can reach this machine can read these pages."))
+    return True
+
+
+def guarded(render: Callable[[], None]) -> Callable[[], None]:
+    """The page, or what is in its way and the command that helps."""
+
+    def draw() -> None:
+        try:
+            render()
+        except (PaperlabError, ReproductionError) as error:
+            notices.problem(error)
+
+    return draw
+
+
+def _page(view: ModuleType, address: str, *, default: bool = False, hidden: bool = False) -> st.Page:
+    draw = guarded(view.render)
+    return st.Page(
+        draw, title=view.TITLE, url_path=address, default=default, visibility="hidden" if hidden else "visible"
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

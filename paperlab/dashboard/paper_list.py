@@ -1,0 +1,43 @@
+"""Papers in a list: title, what one needs to decide whether to open it, and why it is relevant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import streamlit as st
+
+from paperlab.dashboard import links
+from paperlab.dashboard.text import day, escape, people, plain, shortened
+from paperlab.entities import Paper, ProfileMatch
+
+_TITLE_SHOWN = 200
+_TERMS_SHOWN = 6
+
+
+def show(papers: Iterable[Paper], matches: Mapping[str, list[ProfileMatch]]) -> None:
+    for paper in papers:
+        with st.container(gap=None):
+            links.paper(paper.arxiv_id, shortened(plain(paper.title), _TITLE_SHOWN))
+            st.caption(_line(paper, matches.get(paper.arxiv_id, [])))
+
+
+def _line(paper: Paper, matches: list[ProfileMatch]) -> str:
+    facts = [
+        f"{paper.arxiv_id}v{paper.version}",
+        day(paper.submitted_at) + (f", revised {day(paper.updated_at)}" if paper.version > 1 else ""),
+        " ".join(paper.categories[:5]),
+        people(paper.authors),
+    ]
+    line = escape(" · ".join(fact for fact in facts if fact))
+    return f"{line}   {why(matches)}" if matches else line
+
+
+def why(matches: Iterable[ProfileMatch]) -> str:
+    """Markdown: each profile with the terms that were found; "category" where the category alone decided."""
+    parts = []
+    for match in matches:
+        terms = [escape(term) for term in match.terms[:_TERMS_SHOWN]]
+        rest = len(match.terms) - len(terms)
+        said = ", ".join(terms) + (f" and {rest} more" if rest else "") if terms else "by category"
+        parts.append(f"**{escape(match.profile)}** {said}")
+    return " · ".join(parts)

@@ -1,0 +1,117 @@
+"""Words on a page: text from outside made harmless, numbers and times made readable.
+
+Titles, abstracts and samples are other people's text.  Where a widget takes plain text (`st.text`) they go in as they
+are; where it takes Markdown (labels of links, captions, cells of tables) they go through `escape` first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+# Markdown reads a backslash before ASCII punctuation as "this character itself" ...
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# ... but shortcodes (:material/home:, :red[..], :smile:), arrows (->) and bare addresses are looked for after that, in the
+# finished text.  A word joiner (no width, no line break) inside them keeps them from being found.
+_LIVE = re.compile(r"(?<=:)(?=\S)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=-)(?=[->])|(?<=<)(?=-)", re.IGNORECASE)
+_WORD_JOINER = "\u2060"
+# Characters that move or hide their neighbours: C0 and C1 controls, and those that turn the direction of writing.
+_MOVING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]+")
+
+
+def escape(text: str) -> str:
+    """`text` for a widget that reads Markdown: it shows the same characters, on one line, and none of them acts."""
+    return _PUNCTUATION.sub(r"\\\1", _LIVE.sub(_WORD_JOINER, plain(text)))
+
+
+def plain(text: str) -> str:
+    """`text` on one line, without control characters and without characters that change the direction of writing."""
+    return " ".join(_MOVING.sub(" ", text).split())
+
+
+def readable(text: str) -> str:
+    """`text` with its line ends, without other control characters: for `st.text`."""
+    return "\n".join(plain(line) for line in text.splitlines())
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text` cut to `limit` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def people(names: Iterable[str], limit: int = 4) -> str:
+    """The first authors, and how many more there are."""
+    known = list(names)
+    rest = len(known) - limit
+    return ", ".join(known[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+
+def minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def moment_of(seconds: float) -> str:
+    """A POSIX time as UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """How long ago: "just now", "12 min ago", "3 h ago", "5 days ago"."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600:.0f} h ago"
+    return f"{seconds // 86400:.0f} days ago"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: "42 s", "3 min 05 s", "2 h 07 min"."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A measured number with four significant digits, large ones with thousands separators, and its unit."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value) and abs(value) < 1e15:
+        shown = f"{int(value):,}"
+    elif abs(value) >= 1000:
+        shown = f"{value:,.1f}" if abs(value) < 1e7 else f"{value:.4g}"
+    else:
+        shown = f"{value:.4g}"
+    return f"{shown} {unit}".strip()
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """ "1 paper", "1,204 papers"."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def fields(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested tables as dotted paths with their values as text: {"optim": {"lr": 1}} is {"optim.lr": "1"}."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= fields(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = "–" if value is None or value == {} or value == [] else str(value)
+    return flat

@@ -1,0 +1,127 @@
+"""Paper: do I believe it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list, run_plots
+from paperlab.dashboard.text import count, day, escape, people, plain, readable
+from paperlab.entities import Paper, Run, RunStatus
+from paperlab.store.runs import RunFilter
+
+TITLE = "Paper"
+
+_RUNS_SHOWN = 12
+_CURVES_SHOWN = 4
+_TITLE_SHOWN = 400
+
+
+def render() -> None:
+    asked = st.query_params.get("id", "")
+    if not asked:
+        st.title("Paper")
+        notices.empty("The address names no paper: choose one.")
+        links.link("papers", "All papers")
+        return
+    arxiv_id = ArxivId.parse(asked).base
+    record = data.paper(arxiv_id)
+    if record is None:
+        st.title(escape(arxiv_id))
+        notices.empty("This paper is not held.", f"paperlab papers add {arxiv_id}")
+        return
+    _head(record)
+    _claims(arxiv_id)
+    _runs(arxiv_id)
+
+
+def _head(record: data.PaperRecord) -> None:
+    paper = record.paper
+    st.title(escape(plain(paper.title)[:_TITLE_SHOWN]), anchor=False)
+    st.text(plain(people(paper.authors, 20)))
+    facts = [
+        links.outside(paper.abstract_url, f"arxiv.org/abs/{paper.arxiv_id}"),
+        escape(" ".join(paper.categories)),
+        escape(f"submitted {day(paper.submitted_at)}"),
+        escape(f"version {paper.version} of {day(paper.updated_at)}"),
+        *(escape(plain(extra)) for extra in (paper.comment, paper.journal_ref, paper.doi) if extra),
+    ]
+    st.markdown(" · ".join(facts))
+    if record.matches:
+        st.markdown(f"Relevant to {paper_list.why(record.matches)}")
+    st.text(readable(paper.abstract), width="stretch")
+    if paper.source == "seed":
+        st.caption("This record ships with paperlab, with one line in our own words; arXiv's own replaces it:")
+        st.code(f"paperlab papers add {paper.arxiv_id}", language=None)
+    if len(record.versions) > 1:
+        _versions(record.versions)
+
+
+def _versions(versions: Sequence[Paper]) -> None:
+    with st.expander(f"{count(len(versions), 'version')} seen"):
+        st.table(
+            {
+                "Version": [f"v{version.version}" for version in versions],
+                "Date": [day(version.updated_at) for version in versions],
+                "Title": [escape(version.title) for version in versions],
+                "Comment": [escape(version.comment or "–") for version in versions],
+            },
+            hide_index=True,
+            border="horizontal",
+        )
+
+
+def _claims(arxiv_id: str) -> None:
+    st.header("Claims")
+    judged = data.claims_of_paper(arxiv_id)
+    if not judged:
+        notices.empty("No claims of this paper are recorded: no reproduction has it as a source.")
+        links.link("reproductions", "What can be reproduced")
+        return
+    st.markdown(claim_list.tally(judged))
+    claim_list.forest(judged)
+    claim_list.table(judged)
+    if any(item.verdict.kind.value == "not-attempted" for item in judged):
+        st.caption("Structural claims are checked on any machine, without training:")
+        st.code(f"paperlab claims check --source {arxiv_id}", language=None)
+
+
+def _runs(arxiv_id: str) -> None:
+    reproductions = data.reproductions_of(arxiv_id)
+    if not reproductions:
+        return
+    bars = data.own_bars({each.name for each in reproductions})
+    if bars:
+        st.header("Our own bars")
+        st.caption("What paperlab asks of this reproduction's smaller tiers; no claims of the paper.")
+        claim_list.table(bars)
+    st.header("Runs")
+    now = data.now()
+    for reproduction in reproductions:
+        runs = data.runs(RunFilter(reproduction=reproduction.name), _RUNS_SHOWN)
+        links.link("reproductions", f"Reproduction: {reproduction.name}", name=reproduction.name)
+        if not runs:
+            recipe = next(iter(reproduction.recipes), reproduction.name)
+            notices.empty("No run of it is held.", f"paperlab reproduce {recipe} --tier smoke")
+            continue
+        run_list.show(runs, now)
+        _evidence(runs)
+
+
+def _evidence(runs: Sequence[Run]) -> None:
+    """Curves and samples of the run that says most: the newest finished one, else the newest."""
+    run = next((run for run in runs if run.status is RunStatus.FINISHED), runs[0])
+    view = data.run(run.id)
+    st.header("Curves")
+    links.run(run.id, f"of {run.id}")
+    if view.curves:
+        run_plots.curves(view.curves, key="paper", first=_CURVES_SHOWN)
+    else:
+        st.caption("It has not recorded a number yet.")
+    if view.samples:
+        step = max(sample.step for sample in view.samples)
+        st.header("Samples")
+        st.caption(f"of {escape(run.id)}, at step {step:,}")
+        run_plots.samples([sample for sample in view.samples if sample.step == step])

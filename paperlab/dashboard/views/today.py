@@ -1,0 +1,124 @@
+"""Today: what changed?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list
+from paperlab.dashboard.text import age, count, escape, minute, plain, shortened
+from paperlab.entities import Receipt, ReceiptStatus
+from paperlab.store.papers import PaperFilter
+from paperlab.store.verdicts import LoggedVerdict
+
+TITLE = "Today"
+
+_LAST = "last sync"
+_SPANS = {"1 day": 1, "7 days": 7, "30 days": 30}
+_PAPERS_SHOWN = 15
+_RUNS_SHOWN = 6
+_VERDICTS_SHOWN = 6
+_STATES = {
+    ReceiptStatus.RUNNING: ":blue[▶ running]",
+    ReceiptStatus.COMPLETE: ":green[✔ complete]",
+    ReceiptStatus.PARTIAL: ":orange[◐ partial]",
+    ReceiptStatus.INTERRUPTED: ":orange[‖ interrupted]",
+    ReceiptStatus.FAILED: ":red[✘ failed]",
+}
+
+
+def render() -> None:
+    now = data.now()
+    st.title("What changed")
+    receipts = data.latest_receipts(20)
+    span = st.segmented_control("since", [_LAST, *_SPANS], default=_LAST, key="since", bind="query-params")
+    since, said = _since(span or _LAST, receipts, now)
+    profiles = list(data.settings().profiles)
+    profile = profiles[0]
+    relevant = data.find_papers(PaperFilter(profile=profile, held_since=since), _PAPERS_SHOWN)
+    arrived = data.find_papers(PaperFilter(held_since=since), 1).total
+    revised = data.find_papers(PaperFilter(revised_since=since), 8)
+    runs = data.runs(limit=_RUNS_SHOWN)
+
+    st.caption(escape(f"{said}; now {minute(now)}"))
+    columns = st.columns(4)
+    columns[0].metric("new papers", f"{arrived:,}")
+    columns[1].metric(f"relevant to {escape(profile)}", f"{relevant.total:,}")
+    columns[2].metric("revised", f"{revised.total:,}")
+    columns[3].metric("training now", f"{sum(run.status.value == 'running' for run in runs)}")
+    _receipt(receipts, now)
+
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.header("New and relevant")
+        if relevant.papers:
+            paper_list.show(relevant.papers, relevant.matches)
+            if relevant.total > len(relevant.papers):
+                links.link(
+                    "papers", f"shown {len(relevant.papers)} of {relevant.total:,}: all of them", profile=profile
+                )
+        elif not receipts:
+            notices.empty("No papers were brought in from arXiv yet.", "paperlab sync")
+        else:
+            notices.empty(f"Nothing new for the profile {profile} {said}.")
+        if revised.papers:
+            st.header("Revised")
+            paper_list.show(revised.papers, revised.matches)
+            st.caption(f"shown {len(revised.papers)} of {revised.total:,}")
+    with right:
+        st.header("Runs")
+        if runs:
+            run_list.show(runs, now)
+        else:
+            notices.empty("Nothing has been trained here yet.", "paperlab reproduce transformer-base --tier smoke")
+        st.header("Verdicts")
+        _verdicts(data.verdict_changes(_VERDICTS_SHOWN), now)
+
+
+def _since(span: str, receipts: list[Receipt], now: datetime) -> tuple[datetime, str]:
+    """From when on things count as changed, and that in words."""
+    if span in _SPANS:
+        return now - timedelta(days=_SPANS[span]), f"in the last {span}"
+    brought = next(
+        (receipt for receipt in receipts if receipt.kind != "lookup" and receipt.new + receipt.revised), None
+    )
+    if brought is None:
+        return now - timedelta(days=1), "in the last day (no sync has brought anything yet)"
+    return brought.started_at, f"since the last sync that brought anything, {minute(brought.started_at)}"
+
+
+def _receipt(receipts: list[Receipt], now: datetime) -> None:
+    """The last sync in one line, and what to do where it left something open."""
+    last = next((receipt for receipt in receipts if receipt.kind != "lookup"), None)
+    if last is None:
+        return
+    facts = [
+        f"{age(last.started_at, now)}",
+        f"{count(last.announced, 'paper')} announced",
+        f"{last.new:,} new",
+        f"{last.revised:,} revised",
+        f"{last.unchanged:,} unchanged",
+        f"{last.open:,} open",
+        count(last.requests, "request"),
+    ]
+    reason = f": {escape(last.reason)}" if last.reason else ""
+    st.markdown(f"**Last sync** {_STATES[last.status]}{reason} · {escape(' · '.join(facts))}")
+    if last.status in {ReceiptStatus.PARTIAL, ReceiptStatus.INTERRUPTED, ReceiptStatus.FAILED}:
+        st.caption("The next sync goes on where this one stopped.")
+        st.code("paperlab sync", language=None)
+
+
+def _verdicts(changes: list[LoggedVerdict], now: datetime) -> None:
+    if not changes:
+        notices.empty("No claim has been judged here yet.", "paperlab claims check")
+    source_of = {item.claim.id: item.claim.source for item in data.judged()} if changes else {}
+    for change in changes:
+        with st.container(gap=None):
+            source = source_of.get(change.claim_id, "")
+            if source and source != "paperlab":
+                links.paper(source, change.claim_id)
+            else:
+                st.text(change.claim_id)
+            reason = escape(shortened(plain(change.reason), 200))
+            st.caption(f"{claim_list.badge(change.kind)} {age(change.judged_at, now)} · {reason}")
