@@ -152,6 +152,8 @@ def remove_leftovers(run: RunDirectory) -> None:
     """Removes what a kill left half written or half removed."""
     for path in (run.path / "checkpoints").glob(".*.tmp"):
         shutil.rmtree(path)
+    for path in run.path.glob(".*.tmp"):
+        path.unlink()
 
 
 def average(run: RunDirectory, last: int) -> tuple[dict[str, torch.Tensor], list[str]]:

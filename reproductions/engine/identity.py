@@ -65,24 +65,25 @@ def open_run(
             return Opened(run, None, is_new=False)
         if run is not None:
             return Opened(run, Recorder(run.path), is_new=False)
-        token = secrets.token_hex(2)
-        run = RunDirectory(runs_dir / new_run_id(now.astimezone(UTC), identity.recipe, identity.tier, token))
+        new_id = new_run_id(now.astimezone(UTC), identity.recipe, identity.tier, secrets.token_hex(2))
+        content = {
+            "id": new_id,
+            "recipe": identity.recipe,
+            "tier": identity.tier,
+            "seed": identity.seed,
+            "overrides": dict(identity.overrides),
+            "recipe_values": identity.recipe_values,
+            "fingerprint": identity.fingerprint,
+            "again": identity.again,
+            "created_at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            **describe(),
+        }
+        run = RunDirectory(runs_dir / new_id)
         run.path.mkdir()
-        recorder = Recorder(run.path)
-        recorder.describe(
-            {
-                "id": run.id,
-                "recipe": identity.recipe,
-                "tier": identity.tier,
-                "seed": identity.seed,
-                "overrides": dict(identity.overrides),
-                "recipe_values": identity.recipe_values,
-                "fingerprint": identity.fingerprint,
-                "again": identity.again,
-                "created_at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-                **describe(),
-            }
-        )
+        with contextlib.ExitStack() as on_failure:
+            recorder = on_failure.enter_context(Recorder(run.path))
+            recorder.describe(content)
+            on_failure.pop_all()  # described: the lock is now the caller's to let go
         return Opened(run, recorder, is_new=True)
 
 

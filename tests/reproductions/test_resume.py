@@ -20,8 +20,8 @@ from reproductions.run_directory import RunDirectory, find_runs
 from .tiny_paper.running import NOW, PACKAGE, ROOT, only_run, outcome, start, train
 from .tiny_paper.task import Task
 
-SLOW = {"data.pause": "0.02", "train.max_steps": "30"}
-SLOW_WORDS = ("--set", "data.pause=0.02", "--set", "train.max_steps=30")
+SLOW = {"data.pause": "0.01", "train.max_steps": "20"}
+SLOW_WORDS = ("--set", "data.pause=0.01", "--set", "train.max_steps=20")
 
 
 class Stopped(BaseException):
@@ -185,7 +185,7 @@ def test_kill_9_at_random_moments_checkpoint_writing_included(tmp_path):
     assert finish(process)[0] == -signal.SIGKILL
     process = start(runs_dir, *SLOW_WORDS)
     wait_for(process, runs_dir, step=1)
-    time.sleep(rng.uniform(0, 0.5))
+    time.sleep(rng.uniform(0, 0.3))
     process.kill()
     finish(process)
     code, output, errors = finish(start(runs_dir, *SLOW_WORDS))
