@@ -194,7 +194,10 @@ def _measurements(directory: RunDirectory, result: Mapping[str, Any] | None) -> 
 
 
 def measurement(entry: Mapping[str, Any], *, fingerprint: str, **run: Any) -> Measurement:
-    """One entry of result.json, or of a structural check, as a Measurement.  Raises KeyError and the like."""
+    """One entry of result.json, or of a structural check, as a Measurement.  Raises KeyError and the like.
+
+    A structural check measures a model and no data, so it may leave out task, dataset and split.
+    """
     value = float(entry["value"])
     if not math.isfinite(value):
         raise ValueError(f"the measurement {entry.get('metric')} is not finite")
@@ -206,9 +209,9 @@ def measurement(entry: Mapping[str, Any], *, fingerprint: str, **run: Any) -> Me
         tier=run.get("tier"),
         seed=run.get("seed"),
         fingerprint=fingerprint,
-        task=str(entry["task"]),
-        dataset=str(entry["dataset"]),
-        split=str(entry["split"]),
+        task=str(entry.get("task") or ""),
+        dataset=str(entry.get("dataset") or ""),
+        split=str(entry.get("split") or ""),
         metric=str(entry["metric"]),
         value=value,
         unit=str(entry.get("unit") or ""),

@@ -79,14 +79,14 @@ def check_name(recipe: str, tier: str) -> registry.Reproduction:
         return registry.get(recipe)
 
 
-def missing_packages(names: Sequence[str] = TRAINING_PACKAGES) -> list[str]:
-    """The packages of training that are not installed; nothing is imported to find out."""
+def missing_packages(names: Sequence[str]) -> list[str]:
+    """Those of the packages that are not installed; nothing is imported to find out."""
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def require_packages() -> None:
     """Raises NotReady (exit 4) with the command that installs what training needs."""
-    if missing := missing_packages():
+    if missing := missing_packages(TRAINING_PACKAGES):
         raise NotReady(f"training needs {', '.join(missing)}, which {_is(missing)} not installed", INSTALL)
 
 

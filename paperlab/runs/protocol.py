@@ -59,12 +59,10 @@ class Comparison:
 
 def compare(claim: Claim, measurement: Measurement) -> Comparison:
     """Lay a claim and a measurement made for it side by side."""
-    pairs: list[tuple[str, Any, Any]] = [
-        (name, getattr(claim, name), getattr(measurement, name))
-        for name in ("task", "dataset", "split", "metric", "unit")
-    ]
-    if claim.kind is not ClaimKind.STRUCTURAL:  # a parameter count is the same at every tier and needs no run
-        pairs += [(name, getattr(claim, name), getattr(measurement, name)) for name in ("recipe", "tier")]
+    fields = ["metric", "unit"]
+    if claim.kind is not ClaimKind.STRUCTURAL:  # a parameter count needs no data, and is the same at every tier
+        fields = ["task", "dataset", "split", *fields, "recipe", "tier"]
+    pairs: list[tuple[str, Any, Any]] = [(name, getattr(claim, name), getattr(measurement, name)) for name in fields]
     pairs += [(name, stated, measurement.protocol.get(name)) for name, stated in claim.protocol.items()]
     differing = {name: (stated, found) for name, stated, found in pairs if not same(stated, found)}
     details = [f"{name}: claim {_shown(stated)}, run {_shown(found)}" for name, (stated, found) in differing.items()]
