@@ -143,7 +143,7 @@ MINI = Recipe(
     needs=Needs(memory_gb=2, disk_gb=0.5, download_gb=0.002, hours=1.1, hardware="one CPU core"),
     places={
         **_PAPER_PLACES,
-        "model.num_layers": "ours: the smallest size published for Multi30k (arXiv 2105.14462): one core trains it in an hour",
+        "model.num_layers": "ours: the smallest size published for Multi30k, arXiv 2105.14462; an hour of one core",
         "model.d_model": "ours: as num_layers",
         "model.d_ff": "ours: as num_layers",
         "model.num_heads": "ours: as num_layers",
@@ -153,7 +153,7 @@ MINI = Recipe(
         "data.tokens_per_batch": "ours: an hour of one core is 14 million tokens, and they have to be enough updates",
         "data.max_length": "ours: longer than any caption",
         "schedule.warmup_steps": "ours: 4,000 would be most of the rise and fall",
-        "schedule.factor": "ours: peak 0.0034; equation (3) alone gives a smaller model a larger rate, 0.0023 here",
+        "schedule.factor": "ours: peak 0.0034; equation (3) alone would give 0.0023",
         "train.max_steps": "ours: what an hour of one CPU core allows",
         "train.average_last": "section 6.1",
         "train.checkpoint_every": "ours: the paper's ten minutes would be two checkpoints",

@@ -10,14 +10,17 @@ from reproductions.engine.recipe import Recipe
 from reproductions.transformer.corpus import NUMBER_WORDS, Corpus
 from reproductions.transformer.recipes import Data, Evaluation, Model
 
-# The claims of claims.toml that each data set's measurements answer, by metric.
+# The claims of claims.toml that the first score of each data set answers.
 _CLAIMS = {
-    "number-words": {"exact_match": "paperlab:smoke:number-words:exact-match"},
-    "multi30k-en-de": {"bleu-lowercase": "2105.14462:table-2:transformer-tiny:multi30k-test2016:bleu"},
-    "wmt14-en-de": {
-        "bleu-compound-split": "1706.03762:table-2:base:wmt14-en-de:bleu",
-        "perplexity": "1706.03762:table-3:base:perplexity",
-    },
+    NUMBER_WORDS: ("paperlab:smoke:number-words:exact-match",),
+    "multi30k-en-de": (
+        "2105.14462:table-2:transformer-tiny:multi30k-test2016:bleu",
+        "paperlab:mini:multi30k-test2016:bleu",
+    ),
+    "wmt14-en-de": (
+        "1706.03762:table-2:base:wmt14-en-de:bleu",
+        "1706.03762:table-2:base-beats-single-models:wmt14-en-de:bleu",
+    ),
 }
 
 
@@ -28,71 +31,57 @@ def measurements(
     references: Sequence[str],
     validation: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    """What result.json keeps: scores of the test split's ``outputs``, and the validation values beside them."""
-    data = recipe.data
-    claims = _CLAIMS.get(data.dataset, {})
+    """What result.json keeps: scores of the test split's ``outputs``, and perplexity on the validation split.
 
-    def measurement(metric: str, value: float, unit: str, protocol: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        return {
-            "claim": claims.get(metric),
-            "task": "translation",
-            "dataset": data.dataset,
-            "split": corpus.name("test"),
-            "metric": metric.partition("-")[0],
-            "value": value,
-            "unit": unit,
-            "n": len(outputs),
-            "protocol": {**_protocol(recipe), **protocol},
-            **more,
-        }
-
-    # A German number is one word, so n-grams are counted over its characters.
-    tokenize = "char" if data.dataset == NUMBER_WORDS else "13a"
-    cased = metrics.bleu(outputs, references, tokenize=tokenize)
-    found = [
-        measurement(
-            "bleu",
-            cased.value,
-            "BLEU",
-            {"tokenisation": tokenize, "detokenised": True, "casing": "cased", "compound_split": False},
-            signature=cased.signature,
-        )
-    ]
-    if data.dataset == NUMBER_WORDS:
-        found.insert(0, measurement("exact_match", metrics.exact_match(outputs, references), "share", {}))
-    elif data.dataset == "wmt14-en-de":
-        split = metrics.compound_split_bleu(outputs, references)
-        found.insert(
-            0,
-            measurement(
-                "bleu-compound-split",
-                split.value,
-                "BLEU",
-                {"tokenisation": "tokenised", "tokenizer": "13a", "casing": "cased", "compound_split": True},
-                signature=split.signature,
-            ),
-        )
-    else:
-        lower = metrics.bleu(outputs, references, lowercase=True)
-        found.insert(
-            0,
-            measurement(
-                "bleu-lowercase",
-                lower.value,
-                "BLEU",
-                {"tokenisation": "tokenised", "tokenizer": "13a", "casing": "lowercase", "compound_split": False},
-                signature=lower.signature,
-            ),
-        )
-    perplexity = measurement("perplexity", validation["val/ppl"], "ppl", {"per": "word piece", "beam": None})
-    return [*found, {**perplexity, "split": corpus.name("val"), "n": sum(1 for _ in corpus.lines("val"))}]
-
-
-def _protocol(recipe: Recipe[Model, Data, Evaluation]) -> dict[str, Any]:
-    return {
+    A measurement answers one claim, so the score that several claims are about is there once for each.
+    """
+    protocol = {
         "beam": recipe.evaluation.beam,
         "length_penalty": recipe.evaluation.length_penalty,
         "checkpoint_average": recipe.train.average_last,
         "vocabulary": recipe.data.vocabulary,
         "steps": recipe.train.max_steps,
+    }
+    common = {"task": "translation", "dataset": recipe.data.dataset}
+    scored = {**common, "split": corpus.name("test"), "n": len(outputs)}
+    found: list[dict[str, Any]] = []
+    for index, score in enumerate(_scores(recipe.data.dataset, outputs, references)):
+        claims = _CLAIMS.get(recipe.data.dataset, (None,)) if index == 0 else (None,)
+        found += [
+            {"claim": claim, **scored, **score, "protocol": {**protocol, **score["protocol"]}} for claim in claims
+        ]
+    perplexity = {
+        "claim": None,
+        **common,
+        "split": corpus.name("val"),
+        "metric": "perplexity",
+        "value": validation["val/ppl"],
+        "unit": "ppl",
+        "n": sum(1 for _ in corpus.lines("val")),
+        "protocol": {**protocol, "beam": None, "length_penalty": None, "per": "word piece"},
+    }
+    return [*found, perplexity]
+
+
+def _scores(dataset: str, outputs: Sequence[str], references: Sequence[str]) -> list[dict[str, Any]]:
+    """The scores of a data set, the one that its claims are about first."""
+    if dataset == NUMBER_WORDS:
+        exact = {"metric": "exact-match", "value": metrics.exact_match(outputs, references), "unit": "share"}
+        # A German number is one word, so n-grams are counted over its characters.
+        return [{**exact, "protocol": {}}, _bleu(metrics.bleu(outputs, references, tokenize="char"), "char")]
+    cased = _bleu(metrics.bleu(outputs, references), "13a")
+    if dataset == "wmt14-en-de":
+        split = metrics.compound_split_bleu(outputs, references)
+        return [_bleu(split, "tokenised", tokenizer="13a", compound_split=True), cased]
+    lower = metrics.bleu(outputs, references, lowercase=True)
+    return [_bleu(lower, "tokenised", tokenizer="13a", casing="lowercase"), cased]
+
+
+def _bleu(score: metrics.Bleu, tokenisation: str, **protocol: Any) -> dict[str, Any]:
+    return {
+        "metric": "bleu",
+        "value": score.value,
+        "unit": "BLEU",
+        "protocol": {"tokenisation": tokenisation, "casing": "cased", "compound_split": False, **protocol},
+        "signature": score.signature,
     }

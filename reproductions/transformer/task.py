@@ -158,12 +158,16 @@ def structure() -> list[dict[str, Any]]:
                 "claim": f"1706.03762:table-3:{row}:parameters",
                 "task": "translation",
                 "dataset": "wmt14-en-de",
-                "split": None,
+                "split": "-",
                 "metric": "parameters",
                 "value": count / 1e6,
                 "unit": "million",
                 "n": 1,
-                "protocol": {"vocabulary": TABLE_3_VOCABULARY, "shared_embeddings": True},
+                "protocol": {
+                    "vocabulary": TABLE_3_VOCABULARY,
+                    "vocabulary_fitted_to": "table 3: base, (B), (C)",
+                    "shared_embeddings": True,
+                },
             }
         )
     return measurements
