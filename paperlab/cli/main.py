@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 import paperlab
 from paperlab import errors, settings
@@ -65,10 +65,10 @@ def exit_code(words: Sequence[str]) -> int:
         result = app(list(words), prog_name="paperlab", standalone_mode=False)
     except errors.PaperlabError as error:
         return _show(error, as_json)
-    except click.ClickException as error:
-        error.show(sys.stderr)
+    except TyperException as error:
+        _show_usage(error)
         return errors.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         output.talk("stopped; the same command goes on")
         return errors.TRY_AGAIN
     except BrokenPipeError:
@@ -77,6 +77,15 @@ def exit_code(words: Sequence[str]) -> int:
     except Exception as error:
         return _our_fault(error, as_json)
     return result if isinstance(result, int) else 0
+
+
+def _show_usage(error: TyperException) -> None:
+    """A usage error shows itself: the usage line and the option that was not understood, or the whole help."""
+    show: Callable[..., None] | None = getattr(error, "show", None)
+    if show is None:
+        output.talk(f"error: {error.format_message()}")
+    else:
+        show(file=sys.stderr)
 
 
 def _show(error: errors.PaperlabError, as_json: bool) -> int:
