@@ -49,13 +49,14 @@ def list_(
 @app.command()
 def check(
     ids: Annotated[list[str] | None, typer.Argument(help="Claims to judge (default: all).")] = None,
+    *,
     source: Source = None,
     kind: Kind = None,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit 6 if one differs, 7 if one is inconclusive or stale.")
     ] = False,
     json_: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Errors only on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
 ) -> None:
     """Judge the claims now: structural ones are measured here, the others by the runs; changes go to the log.
 

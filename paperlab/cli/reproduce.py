@@ -16,15 +16,17 @@ from paperlab.cli.runs import as_json, last_values
 from paperlab.entities import Claim, Measurement, MetricPoint, Run
 from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import claims as library
+from paperlab.library import database as library_database
 from paperlab.runs import indexer, judging, launch, structure
 from paperlab.settings import Settings
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, open_database, session
+from paperlab.store.database import Engine, session
 from reproductions import registry
 
 
 def reproduce(
     name: Annotated[str | None, typer.Argument(help="A recipe, as --list shows them.", show_default=False)] = None,
+    *,
     tier: Annotated[
         str, typer.Option(help="full (the paper's own setting), mini (an hour of one GPU) or smoke (a CPU, minutes).")
     ] = "full",
@@ -38,7 +40,7 @@ def reproduce(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.  1 repeats to the last bit.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="What can be run, and stop.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Errors only on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
 ) -> None:
     """Train a recipe of a paper, and judge the claims that it measures.
 
@@ -73,7 +75,7 @@ def _tell(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> Non
             output.write_json({"run": None, "error": reason, "exit": ended.exit_code})
         return
     try:
-        engine = open_database(place, create=True)
+        engine = library_database.open_or_create(place)
         skipped = indexer.index(engine, ended.path).skipped
         if skipped:
             raise PaperlabError("; ".join(reason for _, reason in skipped))

@@ -12,9 +12,10 @@ from paperlab import settings
 from paperlab.cli import output
 from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
 from paperlab.errors import InvalidInput, TryAgain, UnknownName
+from paperlab.library import database as library_database
 from paperlab.runs import indexer
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, open_database, read_only
+from paperlab.store.database import Engine, read_only
 from reproductions.run_directory import RunDirectory
 
 SAMPLES_SHOWN = 5
@@ -102,7 +103,7 @@ def index(
     place = settings.load()
     if directory is not None and not directory.exists():
         raise InvalidInput(f"{directory} does not exist", "paperlab runs index takes a folder of run directories")
-    counts = indexer.index(open_database(place, create=True), directory or place.runs_dir, rebuild=rebuild)
+    counts = indexer.index(library_database.open_or_create(place), directory or place.runs_dir, rebuild=rebuild)
     if json_:
         skipped = [{"path": path, "reason": reason} for path, reason in counts.skipped]
         output.write_json({**output.plain(counts), "skipped": skipped})
@@ -117,7 +118,7 @@ def index(
 
 def refreshed(place: settings.Settings) -> Engine:
     """The database, brought up to what the run directories hold now; as it is where another process is writing it."""
-    engine = open_database(place, create=True)
+    engine = library_database.open_or_create(place)
     try:
         indexer.index(engine, place.runs_dir)
     except TryAgain as busy:
