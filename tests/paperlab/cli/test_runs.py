@@ -1,0 +1,95 @@
+"""`paperlab runs`: what is shown of runs, live ones included."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paperlab.cli import runs
+from paperlab.errors import InvalidInput, UnknownName
+from tests.paperlab.runs import directories
+
+
+def test_runs_are_listed_with_the_status_that_they_have_now(paperlab: Any, home: Path) -> None:
+    done = directories.finished(home / "runs").name
+    with directories.begin(home / "runs", seed=2) as recorder:
+        listed = paperlab("runs", "list", "--json").json
+        assert {run["id"]: run["status"] for run in listed["runs"]} == {done: "finished", recorder.path.name: "running"}
+        assert listed["total"] == 2
+    after = paperlab("runs", "list", "--json", "--status", "interrupted").json
+    assert [run["id"] for run in after["runs"]] == [recorder.path.name]
+    table = paperlab("runs", "list").out
+    assert done in table
+    assert "interrupted" in table
+
+
+def test_an_empty_list_says_what_to_run(paperlab: Any) -> None:
+    empty = paperlab("runs", "list")
+    assert empty.code == 0
+    assert "paperlab reproduce transformer-base --tier smoke" in empty.err
+
+
+def test_one_run_is_shown_by_how_its_id_begins(paperlab: Any, home: Path) -> None:
+    path = directories.finished(home / "runs", measurements=[directories.measured("claimed:accuracy", 0.5)])
+    shown = paperlab("runs", "show", path.name[:16], "--json").json
+    assert shown["id"] == path.name
+    assert shown["status"] == "finished"
+    assert shown["metrics"]["train/loss"] == {"value": 0.0, "step": 10}
+    assert shown["measurements"][0]["claim_id"] == "claimed:accuracy"
+    assert [event["event"] for event in shown["events"]] == ["started", "finished"]
+    assert shown["record"]["format"] == 1
+    text = paperlab("runs", "show", path.name).out
+    for expected in ("zwei 9", "train/loss", "claimed:accuracy", "10 of 10"):
+        assert expected in text
+
+
+def test_a_word_must_fit_one_run() -> None:
+    ids = ["20261124-093001-a-smoke-7f3a", "20261124-093002-a-smoke-7f3b", "20261125-093002-b-mini-7f3c"]
+    assert runs.match("20261125", ids) == ids[2]
+    assert runs.match("mini", ids) == ids[2]
+    assert runs.match(ids[0], ids) == ids[0]
+    with pytest.raises(InvalidInput, match='"20261124" fits 2 runs'):
+        runs.match("20261124", ids)
+    with pytest.raises(UnknownName, match='no run is called "2027"'):
+        runs.match("2027", ids)
+
+
+def test_an_unknown_run_ends_in_3(paperlab: Any) -> None:
+    refused = paperlab("runs", "show", "nothing")
+    assert refused.code == 3
+    assert "paperlab runs list" in refused.err
+
+
+def test_another_folder_can_be_indexed_and_all_be_rebuilt(paperlab: Any, tmp_path: Path) -> None:
+    directories.finished(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "notes").mkdir()
+    counts = paperlab("runs", "index", str(tmp_path / "elsewhere"), "--json").json
+    assert (counts["runs"], counts["changed"], counts["points"]) == (1, 1, 20)
+    assert counts["skipped"][0]["path"].endswith("notes")
+    assert "0 changed" in paperlab("runs", "index", str(tmp_path / "elsewhere")).out
+    assert "1 changed" in paperlab("runs", "index", str(tmp_path / "elsewhere"), "--rebuild").out
+    assert paperlab("runs", "index", str(tmp_path / "nowhere")).code == 3
+
+
+def test_a_run_of_another_home_is_no_longer_listed_when_it_has_gone(paperlab: Any, home: Path, tmp_path: Path) -> None:
+    directories.finished(home / "runs")
+    directories.finished(tmp_path / "elsewhere", seed=2)
+    paperlab("runs", "index", str(tmp_path / "elsewhere"))
+    assert paperlab("runs", "list", "--json").json["total"] == 2
+
+
+def test_listing_runs_and_claims_imports_nothing_heavy(home: Path) -> None:
+    program = """
+import sys
+from paperlab.cli import main
+assert main.exit_code(["runs", "list"]) == 0
+assert main.exit_code(["claims", "list"]) == 0
+assert main.exit_code(["reproduce", "--list"]) == 0
+heavy = {"torch", "numpy", "pandas", "streamlit", "scipy"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
