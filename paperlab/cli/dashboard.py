@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import socket
 import subprocess
@@ -33,6 +32,7 @@ OPTIONS: dict[str, str | bool | int] = {
     "client.showErrorDetails": "type",
     "runner.magicEnabled": False,
     "theme.baseFontSize": 14,
+    "theme.primaryColor": "#3576bd",
 }
 """Streamlit's options; .streamlit/config.toml has the same for `streamlit run app.py`."""
 
@@ -127,12 +127,8 @@ def _answers(server: subprocess.Popen[bytes], port: int) -> bool:
     if server.poll() is not None:
         raise PaperlabError(
             f"the dashboard's server ended with exit code {server.returncode}",
-            f"its own words: {_quoted(command(port))}",
+            f"to see why: {subprocess.list2cmdline(command(port))}",
         )
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((ADDRESS, port)) == 0
-
-
-def _quoted(words: list[str]) -> str:
-    return subprocess.list2cmdline(words) if os.name == "nt" else " ".join(words)

@@ -137,11 +137,8 @@ def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit:
                 y=[curve.values[i] for i in kept],
                 mode="lines+markers" if sparse else "lines",
                 name=_safe(f"{_token(curve.run_id)} {curve.place}" if several_runs else curve.place or curve.name),
-                line={
-                    "color": colour(curve.run_id),
-                    "width": 1.2 if is_train else 2.2,
-                    "dash": "dot" if is_train and len(curves) > 1 else "solid",
-                },
+                line={"color": colour(curve.run_id), "width": 1.3 if is_train else 2.2},
+                opacity=0.6 if is_train and len(curves) > 1 else 1.0,
                 marker={"size": 4 if is_train else 6, "symbol": "circle" if is_train else "diamond"},
                 hovertemplate="%{x:,} · %{y:.5g}<extra>%{fullData.name}</extra>",
             )
@@ -218,9 +215,17 @@ def _spoken(row: ForestRow) -> str:
 
 def _lay_out(figure: Any, title: str, *, height: int) -> None:
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.97, "yanchor": "top"},
+        title={
+            "text": title,
+            "font": {"size": 15},
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 10},
+        },
         height=height,
-        margin={"l": 8, "r": 8, "t": 52, "b": 8},
+        margin={"l": 8, "r": 8, "t": 60, "b": 8},
         hovermode="closest",
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": None},
     )

@@ -34,9 +34,18 @@ def tally(judged: Iterable[JudgedClaim]) -> str:
     return " ".join(badge(kind, counts[kind]) for kind in VerdictKind if counts[kind])
 
 
-def table(judged: Sequence[JudgedClaim]) -> None:
-    """One row a claim, those with something to say first."""
-    rows = sorted(judged, key=lambda item: item.verdict.kind is VerdictKind.NOT_ATTEMPTED)
+def tables(judged: Sequence[JudgedClaim]) -> None:
+    """One row a claim; those that nothing was measured for are folded away."""
+    waiting = [item for item in judged if item.verdict.kind is VerdictKind.NOT_ATTEMPTED]
+    decided = [item for item in judged if item.verdict.kind is not VerdictKind.NOT_ATTEMPTED]
+    if decided:
+        table(decided)
+    if waiting:
+        with st.expander(f"{count(len(waiting), 'claim')} not attempted"):
+            table(waiting)
+
+
+def table(rows: Sequence[JudgedClaim]) -> None:
     st.table(
         {
             "Place": [escape(item.claim.place_text) for item in rows],
@@ -55,7 +64,7 @@ def table(judged: Sequence[JudgedClaim]) -> None:
 
 def reported(claim: Claim) -> str:
     if claim.kind is ClaimKind.ORDERING:
-        return f"{claim.better} better than {claim.worse}"
+        return "difference > 0"
     if claim.value is None:
         return claim.relation or "–"
     sign = {"at-least": "≥ ", "at-most": "≤ "}.get(claim.relation or "", "")

@@ -15,10 +15,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import streamlit as st
 
 from paperlab import settings as settings_module
+from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.follow import Progress, RunView, curves_of
 from paperlab.entities import Claim, Paper, ProfileMatch, Receipt, Run, RunStatus, Verdict
 from paperlab.errors import InvalidInput, UnknownName
 from paperlab.library import claims as claims_library
+from paperlab.library import papers as papers_library
+from paperlab.library.papers import PaperDetails
 from paperlab.runs import changes, judging, structure
 from paperlab.settings import Settings
 from paperlab.store import database, matches, papers, receipts, upgrade, verdicts
@@ -41,15 +44,6 @@ class PaperPage:
     papers: tuple[Paper, ...]
     matches: dict[str, list[ProfileMatch]]
     total: int
-
-
-@dataclass(frozen=True)
-class PaperRecord:
-    """One paper with its history, oldest version first."""
-
-    paper: Paper
-    versions: tuple[Paper, ...]
-    matches: tuple[ProfileMatch, ...]
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,9 @@ def open_database() -> tuple[database.Engine, tuple[str | int, ...]]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _engine(_url: str, inode: int, _settings: Settings) -> database.Engine:
-    """One engine per database file: a file put in its place is another one."""
+def _engine(url: str, inode: int, _settings: Settings) -> database.Engine:
+    """One engine per address and file: a file put in its place is another one."""
+    del url, inode  # they are the cache's key
     return database.connect(_settings)
 
 
@@ -97,6 +92,7 @@ def _cached(read: Callable[Concatenate[database.Session, P], T]) -> Callable[P, 
 
     @st.cache_data(show_spinner=False, max_entries=256)
     def remembered(name: str, state: tuple[str | int, ...], words: Any, options: Any, _engine: database.Engine) -> T:
+        del name, state  # they are the cache's key
         with database.read_only(_engine) as session:
             return read(session, *words, **options)
 
@@ -111,18 +107,14 @@ def _cached(read: Callable[Concatenate[database.Session, P], T]) -> Callable[P, 
 
 @_cached
 def find_papers(session: database.Session, wanted: PaperFilter, limit: int, offset: int = 0) -> PaperPage:
-    found = tuple(papers.find(session, wanted, limit=limit, offset=offset))
-    why = matches.of_papers(session, [paper.arxiv_id for paper in found])
-    return PaperPage(found, why, papers.count(session, wanted))
+    found = papers_library.list_papers(session, wanted, limit, offset)
+    why = matches.of_papers(session, [paper.arxiv_id for paper in found.papers])
+    return PaperPage(found.papers, why, found.total)
 
 
 @_cached
-def paper(session: database.Session, arxiv_id: str) -> PaperRecord | None:
-    held = papers.get(session, arxiv_id)
-    if held is None:
-        return None
-    history = tuple(papers.versions(session, arxiv_id))
-    return PaperRecord(held, history, tuple(matches.of_paper(session, arxiv_id)))
+def paper(session: database.Session, arxiv_id: ArxivId) -> PaperDetails:
+    return papers_library.show(session, arxiv_id)
 
 
 @_cached
@@ -228,7 +220,7 @@ def reproductions() -> tuple[registry.Reproduction, ...]:
 
 
 def judged(wanted: Callable[[Claim], bool] = lambda _: True) -> list[JudgedClaim]:
-    """Claims with what holds of them now, in the order of the claims' files.  Nothing is checked for it: see `checks`."""
+    """Claims with what holds of them now, in the order of the claims' files.  Checks and trains nothing for it."""
     claims = claims_library.load()
     engine, state = open_database()
     verdict_of = _verdicts(state, claims, _checks(str(settings().home)), engine)
@@ -239,6 +231,7 @@ def judged(wanted: Callable[[Claim], bool] = lambda _: True) -> list[JudgedClaim
 def _verdicts(
     state: tuple[str | int, ...], claims: list[Claim], checks: dict[str, structure.Check], _engine: database.Engine
 ) -> dict[str, Verdict]:
+    del state  # part of the cache's key
     with database.read_only(_engine) as session:
         return {verdict.claim_id: verdict for verdict in judging.verdicts(session, claims, checks)}
 

@@ -22,17 +22,18 @@ from reproductions.registry import ReproductionError
 # Streamlit's own spacing is for forms; this is for reading.  Nothing from outside goes into it.
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.5rem 3rem; max-width: 1500px}
-[data-testid="stMainBlockContainer"] h1 {font-size: 1.7rem; padding: 0 0 .2rem}
-[data-testid="stMainBlockContainer"] h2 {font-size: 1.2rem; padding: .6rem 0 .1rem}
-[data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .3rem 0 0}
+[data-testid="stMainBlockContainer"] h1 {font-size: 1.7rem; padding: 0 0 .5rem}
+[data-testid="stMainBlockContainer"] h2 {font-size: 1.2rem; padding: .7rem 0 .45rem}
+[data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .4rem 0 .35rem}
 [data-testid="stVerticalBlock"] {gap: .65rem}
-[data-testid="stPageLink"] a {padding: .05rem .1rem; min-height: 0}
-[data-testid="stPageLink"] a p {font-weight: 600; white-space: normal; overflow-wrap: anywhere}
-[data-testid="stTable"] td, [data-testid="stTable"] th {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
+[data-testid="stPageLink"] a {padding: 0 .1rem; min-height: 0; line-height: 1.35}
+[data-testid="stPageLink"] a p {color: #3576bd; font-weight: 600; white-space: normal; overflow-wrap: anywhere}
+[data-testid="stCaptionContainer"] p {margin-bottom: 0; line-height: 1.35}
+[data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
 [data-testid="stText"] {overflow-wrap: anywhere}
 [data-testid="stMetric"] {padding: 0}
 [data-testid="stMetricValue"] {font-size: 1.45rem}
-@media (max-width: 700px) {[data-testid="stMainBlockContainer"] {padding: 3rem 1rem 2rem}}
+@media (max-width: 700px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem 1rem 2rem}}
 </style>"""
 
 
@@ -55,7 +56,7 @@ def show() -> None:
 
 
 def is_address_chosen() -> bool:
-    """Whether someone decided who can read these pages; says so where nobody did, or where it is more than this machine."""
+    """Whether someone decided who can read these pages.  Says so where nobody did, or where others than we can."""
     address = st.get_option("server.address")
     if not address:
         st.error("This server listens on every address of this machine, and nobody asked for that.")

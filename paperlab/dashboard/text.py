@@ -14,9 +14,11 @@ from typing import Any
 
 # Markdown reads a backslash before ASCII punctuation as "this character itself" ...
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# ... but shortcodes (:material/home:, :red[..], :smile:), arrows (->) and bare addresses are looked for after that, in the
-# finished text.  A word joiner (no width, no line break) inside them keeps them from being found.
-_LIVE = re.compile(r"(?<=:)(?=\S)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=-)(?=[->])|(?<=<)(?=-)", re.IGNORECASE)
+# ... but shortcodes (:material/home:, :red[..], :smile:), arrows (->) and bare addresses are looked for after that, in
+# the finished text.  A word joiner (no width, no line break) inside keeps them from being found.  09:30 is left alone.
+_LIVE = re.compile(
+    r"(?<=:)(?!(?<=\d:)\d\d(?![\d:]))(?=\S)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=-)(?=[->])|(?<=<)(?=-)", re.IGNORECASE
+)
 _WORD_JOINER = "\u2060"
 # Characters that move or hide their neighbours: C0 and C1 controls, and those that turn the direction of writing.
 _MOVING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]+")
@@ -113,5 +115,5 @@ def fields(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping) and value:
             flat |= fields(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = "–" if value is None or value == {} or value == [] else str(value)
+            flat[f"{prefix}{key}"] = "–" if value is None or value in ({}, []) else str(value)
     return flat

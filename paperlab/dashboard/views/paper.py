@@ -10,6 +10,7 @@ from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list, run_plots
 from paperlab.dashboard.text import count, day, escape, people, plain, readable
 from paperlab.entities import Paper, Run, RunStatus
+from paperlab.library.papers import PaperDetails
 from paperlab.store.runs import RunFilter
 
 TITLE = "Paper"
@@ -26,19 +27,14 @@ def render() -> None:
         notices.empty("The address names no paper: choose one.")
         links.link("papers", "All papers")
         return
-    arxiv_id = ArxivId.parse(asked).base
-    record = data.paper(arxiv_id)
-    if record is None:
-        st.title(escape(arxiv_id))
-        notices.empty("This paper is not held.", f"paperlab papers add {arxiv_id}")
-        return
-    _head(record)
-    _claims(arxiv_id)
-    _runs(arxiv_id)
+    details = data.paper(ArxivId.parse(asked))
+    _head(details)
+    _claims(details.paper.arxiv_id)
+    _runs(details.paper.arxiv_id)
 
 
-def _head(record: data.PaperRecord) -> None:
-    paper = record.paper
+def _head(details: PaperDetails) -> None:
+    paper = details.paper
     st.title(escape(plain(paper.title)[:_TITLE_SHOWN]), anchor=False)
     st.text(plain(people(paper.authors, 20)))
     facts = [
@@ -49,14 +45,14 @@ def _head(record: data.PaperRecord) -> None:
         *(escape(plain(extra)) for extra in (paper.comment, paper.journal_ref, paper.doi) if extra),
     ]
     st.markdown(" · ".join(facts))
-    if record.matches:
-        st.markdown(f"Relevant to {paper_list.why(record.matches)}")
+    if details.matches:
+        st.markdown(f"Relevant to {paper_list.why(details.matches)}")
     st.text(readable(paper.abstract), width="stretch")
     if paper.source == "seed":
         st.caption("This record ships with paperlab, with one line in our own words; arXiv's own replaces it:")
         st.code(f"paperlab papers add {paper.arxiv_id}", language=None)
-    if len(record.versions) > 1:
-        _versions(record.versions)
+    if len(details.versions) > 1:
+        _versions(details.versions)
 
 
 def _versions(versions: Sequence[Paper]) -> None:
@@ -82,7 +78,7 @@ def _claims(arxiv_id: str) -> None:
         return
     st.markdown(claim_list.tally(judged))
     claim_list.forest(judged)
-    claim_list.table(judged)
+    claim_list.tables(judged)
     if any(item.verdict.kind.value == "not-attempted" for item in judged):
         st.caption("Structural claims are checked on any machine, without training:")
         st.code(f"paperlab claims check --source {arxiv_id}", language=None)
@@ -96,7 +92,7 @@ def _runs(arxiv_id: str) -> None:
     if bars:
         st.header("Our own bars")
         st.caption("What paperlab asks of this reproduction's smaller tiers; no claims of the paper.")
-        claim_list.table(bars)
+        claim_list.tables(bars)
     st.header("Runs")
     now = data.now()
     for reproduction in reproductions:

@@ -94,11 +94,12 @@ def _page_number() -> int:
 def _jump(text: str | None) -> None:
     """Whoever types an identifier means that paper."""
     try:
-        arxiv_id = ArxivId.parse(text or "").base
+        arxiv_id = ArxivId.parse(text or "")
     except InvalidInput:
         return
-    if data.paper(arxiv_id) is None:
-        st.text(f"{arxiv_id} is not held. It comes in with:")
-        st.code(f"paperlab papers add {arxiv_id}", language=None)
+    try:
+        data.paper(arxiv_id)
+    except InvalidInput as error:
+        notices.problem(error)
     else:
-        links.paper(arxiv_id, f"Go to {arxiv_id}")
+        links.paper(str(arxiv_id), f"Go to {arxiv_id}")

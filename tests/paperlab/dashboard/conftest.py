@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.paperlab.dashboard import filled
+
+
+@pytest.fixture(scope="session")
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read-only for tests: a home with papers and runs."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    filled.fill(home)
+    return home
+
+
+@pytest.fixture
+def view(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    """Draws one page on a home: view("papers", home, q="attention")."""
+
+    def draw(name: str, home: Path, **state: str) -> AppTest:
+        monkeypatch.setenv("PAPERLAB_HOME", str(home))
+        script = (
+            "from paperlab.dashboard.main import guarded\n"
+            f"from paperlab.dashboard.views import {name} as view\n"
+            "guarded(view.render)()\n"
+        )
+        page = AppTest.from_string(script, default_timeout=30)
+        for key, value in state.items():
+            page.query_params[key] = value
+        return page.run()
+
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield draw
+    st.cache_data.clear()
+    st.cache_resource.clear()
