@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,7 @@ def here(device: str) -> Machine:
     if not torch.cuda.is_available():
         return machine
     properties = torch.cuda.get_device_properties(torch.device(device))
-    driver = torch.version.cuda
-    return Machine(
-        machine.cpu, machine.cores, machine.memory, properties.name, properties.total_memory, f"CUDA {driver}"
-    )
+    return replace(machine, gpu=properties.name, gpu_memory=properties.total_memory, driver=_driver())
 
 
 def check(
@@ -78,6 +76,15 @@ def lacks(needs: Needs, machine: Machine, free_disk: int) -> list[str]:
 
 def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _driver() -> str | None:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    words = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    return done.stdout.split("\n")[0].strip() or None
 
 
 def _cpu_name() -> str:

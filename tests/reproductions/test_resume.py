@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -266,7 +267,17 @@ def test_ten_kills_of_a_smoke_run_change_nothing(tmp_path):
     seconds = time.monotonic() - began
     again = [*words, "--runs-dir", str(killed_dir)]
     met = kill_until(again, killed_dir, kills=10, longest=seconds / 6, rng=random.Random(seed))
-    print(f"undisturbed in {seconds:.0f} s; kills met a last checkpoint at steps {met}")  # noqa: T201
     assert len(met) == 10
     subprocess.run(again, cwd=ROOT, check=True)
-    assert outcome(only_run(killed_dir)) == outcome(only_run(undisturbed_dir)), f"seed {seed}"
+    killed, undisturbed = only_run(killed_dir), only_run(undisturbed_dir)
+    same = outcome(killed) == outcome(undisturbed)
+    report("resume-after-kills", killed, seed=seed, last_checkpoints_met=met, undisturbed_seconds=seconds, same=same)
+    assert same, f"seed {seed}"
+
+
+def report(name: str, run: RunDirectory, **measured: object) -> None:
+    """Keeps what was measured, with machine, commit and date, where `make soak` asks for it."""
+    if folder := os.environ.get("PAPERLAB_SOAK_RESULTS"):
+        provenance = run.run["provenance"]
+        about = {"date": run.run["created_at"], "commit": provenance["commit"], "machine": provenance["hardware"]}
+        (Path(folder) / f"{name}.json").write_text(json.dumps({**about, **measured}, indent=2) + "\n")
