@@ -45,7 +45,9 @@ def test_a_stopped_run_is_named_too(run):
     code, output, errors = run("tiny-next", "--tier", "smoke", "--json", "--max-seconds", "0")
     assert code == 75
     assert json.loads(output)["status"] == "interrupted"
-    assert errors.endswith("error: stopped early: the time allowed is used up.\n  the same command goes on with this run\n")
+    assert errors.endswith(
+        "error: stopped early: the time allowed is used up.\n  the same command goes on with this run\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,7 @@ def test_ten_kills_of_a_smoke_run_change_nothing(tmp_path):
     assert len(met) == 10
     subprocess.run(again, cwd=ROOT, check=True)
     killed, undisturbed = only_run(killed_dir), only_run(undisturbed_dir)
+    assert killed.run["fingerprint"] == undisturbed.run["fingerprint"], "the code was edited while this test ran"
     same = outcome(killed) == outcome(undisturbed)
     report("resume-after-kills", killed, seed=seed, last_checkpoints_met=met, undisturbed_seconds=seconds, same=same)
     assert same, f"seed {seed}"
