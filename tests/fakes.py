@@ -17,6 +17,7 @@ import json
 import random
 import re
 import socket
+import socketserver
 import struct
 import sys
 import threading
@@ -177,7 +178,7 @@ class FakeArxiv:
         self._stopping = threading.Event()
         self._number = 0
         self.set_schedule(schedule)
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._http = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -327,6 +328,13 @@ xmlns="http://www.w3.org/2005/Atom">
 
     def wait_out_stall(self) -> None:
         self._stopping.wait(self.stall_s)
+
+
+class _Server(ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        """Without the look-up of our own name, which takes seconds where there is no name server."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
 
 
 def _handler(server: FakeArxiv) -> type[BaseHTTPRequestHandler]:
