@@ -85,18 +85,18 @@ def check(
 
 def write_verdicts(found: Sequence[tuple[Claim, Verdict]]) -> None:
     """The table of claims, their numbers and what holds."""
-    columns = ("claim", "place", "statement", "reported", "measured", "verdict", "seeds", "reason")
+    columns = ("claim", "verdict", "reported", "measured", "seeds", "place", "statement", "reason")
     output.write_table(
         columns,
         [
             (
                 claim.id,
-                claim.place_text,
-                claim.statement,
+                verdict.kind,
                 reported(claim),
                 measured(verdict),
-                verdict.kind,
                 verdict.seeds or None,
+                claim.place_text,
+                claim.statement,
                 verdict.reason,
             )
             for claim, verdict in found

@@ -59,10 +59,11 @@ class Comparison:
 
 def compare(claim: Claim, measurement: Measurement) -> Comparison:
     """Lay a claim and a measurement made for it side by side."""
-    fields = ["metric", "unit"]
+    fields = ["unit"]
     if claim.kind is not ClaimKind.STRUCTURAL:  # a parameter count needs no data, and is the same at every tier
-        fields = ["task", "dataset", "split", *fields, "recipe", "tier"]
-    pairs: list[tuple[str, Any, Any]] = [(name, getattr(claim, name), getattr(measurement, name)) for name in fields]
+        fields = ["task", "dataset", "split", "unit", "recipe", "tier"]
+    pairs: list[tuple[str, Any, Any]] = [("metric", canonical(claim.metric), canonical(measurement.metric))]
+    pairs += [(name, getattr(claim, name), getattr(measurement, name)) for name in fields]
     pairs += [(name, stated, measurement.protocol.get(name)) for name, stated in claim.protocol.items()]
     differing = {name: (stated, found) for name, stated, found in pairs if not same(stated, found)}
     details = [f"{name}: claim {_shown(stated)}, run {_shown(found)}" for name, (stated, found) in differing.items()]

@@ -76,7 +76,8 @@ def judge(
     if claim.confidence == MEMORY:
         return _without(claim, VerdictKind.NOT_ATTEMPTED, "not confirmed in a text: nothing can be held against it")
     if claim.kind is ClaimKind.VALUE and claim.tolerance is None:
-        return _without(claim, VerdictKind.NOT_ATTEMPTED, "no tolerance is stated for it")
+        reason = "no tolerance is stated for it" if claim.recipe else "no recipe measures it yet"
+        return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
     parts = _parts(claim, claims or {})
     mine = [measurement for measurement in measurements if measurement.claim_id in {part.id for part in parts}]
     found = [_gather(part, mine, (fingerprints or {}).get(part.reproduction)) for part in parts]
@@ -183,7 +184,7 @@ def _exact(claim: Claim, evidence: _Evidence, region: Region) -> Verdict:
     kind = VerdictKind.DIFFERS if outside else VerdictKind.REPRODUCED
     value = outside[0] if outside else evidence.values[0]
     reason = f"{_number(value)} is {'not ' if outside else ''}{_described(claim)}"
-    return Verdict(claim.id, kind, reason, value, None, len(evidence.by_seed))
+    return Verdict(claim.id, kind, reason, value)
 
 
 def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence]) -> Sample | None:
