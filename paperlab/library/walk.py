@@ -15,7 +15,7 @@ What is missing in the end is said in the last step; the caller lets no cursor p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import query_api
@@ -112,7 +112,7 @@ def _through_window(pages: _Pages) -> Iterator[Step]:
                 raise TooMany
             seen.update(part.ids)
             whole = whole and not part.missing
-            if not part.papers or start + pages.size >= (pages.total or 0):
+            if not part.papers or part.end >= (pages.total or 0):
                 break
             up_to = max(map(pages.question.key, part.papers)) if whole else None
             remaining = max(0, (pages.total or 0) - len(seen))
@@ -132,7 +132,7 @@ def _down_to_floor(pages: _Pages, floor: datetime) -> Iterator[Step]:
     while True:
         part = pages.slice(start)
         below = any(paper.updated_at < floor for paper in part.papers)
-        at_end = not part.papers or (pages.total is not None and start + pages.size >= pages.total)
+        at_end = not part.papers or (pages.total is not None and part.end >= pages.total)
         moved = bool(before and part.ids) and before.isdisjoint(part.ids)
         astray = moved or (at_end and not below and not pages.total_is_confirmed())
         if astray and restarts < RESTARTS and pages.extra > 0:
@@ -154,6 +154,8 @@ def _down_to_floor(pages: _Pages, floor: datetime) -> Iterator[Step]:
 class _Slice:
     papers: tuple[Paper, ...]
     missing: int
+    end: int = 0
+    """Where the next slice begins, were there no overlap."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -174,14 +176,13 @@ class _Pages:
     """A lower total that the last answer named."""
     agreeing: int = 0
     """How many answers in a row named `total`."""
-    _too_deep: int = field(default=query_api.MAX_RESULTS, repr=False)
 
     def slice(self, start: int) -> _Slice:
         """The entries from `start`.  Raises TooMany where arXiv does not page that far."""
-        size = min(self.size, self._too_deep - start)
+        size = min(self.size, query_api.MAX_RESULTS - start)
         if size <= 0:
             raise TooMany
-        return self._ask(start, size)
+        return replace(self._ask(start, size), end=start + size)
 
     def advance(self, part: _Slice) -> int:
         """How far the next page starts behind this one."""

@@ -1,0 +1,116 @@
+"""Every past schema leads to the present one, and what can't be led is refused with the command that helps."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from paperlab.errors import NotReady
+from paperlab.library import database as library
+from paperlab.store import database, papers, upgrade
+from paperlab.store.schema import Base
+
+KEPT = Path(__file__).parent / "databases"
+"""One database per past revision, as SQL: what a user of that time had."""
+
+
+def status(settings) -> str:
+    return upgrade.check(database.connect(settings)).state
+
+
+def stamp(settings, revision: str) -> None:
+    with closing(sqlite3.connect(settings.home / "paperlab.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+
+
+def test_an_empty_database_is_led_to_the_tables_of_schema_py(settings_for):
+    engine = database.open_database(settings_for(), create=True)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "target_metadata": Base.metadata}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_numbered_files_are_what_alembic_walks():
+    config = Config()
+    config.set_main_option("script_location", str(upgrade.migrations_folder()))
+    scripts = ScriptDirectory.from_config(config)
+    assert [script.revision for script in scripts.walk_revisions()] == list(reversed(upgrade.revisions()))
+    assert scripts.get_heads() == [upgrade.revisions()[-1]]
+
+
+def test_alembics_own_check_finds_nothing_even_beside_a_full_text_index(settings_for):
+    """FTS5 keeps shadow tables that no model describes: env.py leaves them out."""
+    engine = database.open_database(settings_for(), create=True)
+    config = Config()
+    config.set_main_option("script_location", str(upgrade.migrations_folder()))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE VIRTUAL TABLE papers_text USING fts5(title, abstract)")
+        config.attributes["connection"] = connection
+        command.check(config)
+
+
+def test_there_is_a_kept_database_for_every_revision():
+    assert [path.stem for path in sorted(KEPT.glob("*.sql"))] == upgrade.revisions()
+
+
+@pytest.mark.parametrize("dump", sorted(KEPT.glob("*.sql")), ids=lambda path: path.stem)
+def test_a_database_of_a_past_revision_is_brought_up_and_keeps_its_papers(dump, settings_for):
+    settings = settings_for()
+    settings.home.mkdir(parents=True)
+    with closing(sqlite3.connect(settings.home / "paperlab.db")) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    library.upgrade_database(settings)
+    assert status(settings) == "current"
+    with database.read_only(database.open_database(settings)) as session:
+        paper = papers.get(session, "2401.00001")
+        assert paper is not None
+        assert (paper.version, paper.categories) == (2, ("cs.CL", "cs.LG"))
+        assert [version.version for version in papers.versions(session, "2401.00001")] == [1, 2]
+
+
+def test_a_schema_that_is_too_old_is_refused_with_the_command_that_helps(settings_for, monkeypatch):
+    settings = settings_for()
+    database.open_database(settings, create=True)
+    monkeypatch.setattr(upgrade, "revisions", lambda: ["0001", "0002"])
+    with pytest.raises(NotReady, match="has schema 0001, this paperlab needs 0002") as old:
+        library.open_or_create(settings)
+    assert "paperlab db upgrade" in old.value.hint
+
+
+def test_a_schema_that_is_too_new_is_refused_by_everything(settings_for):
+    settings = settings_for()
+    database.open_database(settings, create=True)
+    stamp(settings, "9999")
+    for use in (library.open_or_create, library.upgrade_database, library.check):
+        with pytest.raises(NotReady, match="newer than this paperlab") as new:
+            use(settings)
+        assert "update paperlab" in new.value.hint
+
+
+def test_upgrading_twice_is_nothing_to_do(settings_for):
+    settings = settings_for()
+    first, second = library.upgrade_database(settings), library.upgrade_database(settings)
+    assert first.before is None
+    assert first.seeded > 0
+    assert (second.before, second.seeded) == (second.after, 0)
+
+
+def test_down_and_up_again_is_the_same_schema(settings_for):
+    engine = database.open_database(settings_for(), create=True)
+    config = Config()
+    config.set_main_option("script_location", str(upgrade.migrations_folder()))
+    for step in (lambda: command.downgrade(config, "base"), lambda: command.upgrade(config, "head")):
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            step()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
