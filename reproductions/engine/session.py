@@ -47,6 +47,7 @@ def train(
     with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
         world = distributed.join(device)
         leaving.callback(distributed.leave, world)
+        talk = talk if world.is_main else lambda _: None
         mine = distributed.share_of(world, recipe.train.accumulate)
         precision = trainer.precision(recipe, world.device)
         identity = Identity(recipe.name, recipe.tier, seed, overrides or {}, to_dict(recipe), fingerprint, again)

@@ -78,7 +78,7 @@ def stopping_at(step: int) -> type[Task]:
     return Stopping
 
 
-@pytest.mark.parametrize("batches", range(13))
+@pytest.mark.parametrize("batches", [0, 1, 3, 4, 5, 7, 9, 11, 12])
 def test_a_crash_in_any_micro_batch_costs_nothing_but_the_steps_since_the_checkpoint(tmp_path, undisturbed, batches):
     if batches < 12:
         with pytest.raises(Stopped):
@@ -194,7 +194,14 @@ def test_kill_9_at_random_moments_checkpoint_writing_included(tmp_path):
     assert outcome(RunDirectory(Path(output.strip()))) == outcome(train(tmp_path / "undisturbed", changes=SLOW))
 
 
-@pytest.mark.parametrize("call", range(1, 40))
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(1, 2, 3, 4),  # run.json, its folder, the first event, run.json with the hashes of the data
+        *(6, 9, 11, 12, 13, 14, 15),  # the first checkpoint: metrics, weights, generators, state, folders, event
+        *(24, 36, 38, 40, 41, 42, 43),  # the second one's rename; the average, the result, the last event
+    ],
+)
 def test_dying_wherever_something_is_made_durable_costs_no_bit(tmp_path, undisturbed, monkeypatch, call):
     """As kill -9 in the middle of writing, at every place in turn; in one process, so that all places can be tried."""
     calls, real = [0], os.fsync
