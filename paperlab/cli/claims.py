@@ -76,7 +76,8 @@ def check(
     _show(found, json_, changed=[verdict.claim_id for verdict in changed])
     counts = Counter(verdict.kind for _, verdict in found)
     summary = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in VerdictKind if counts[verdict])
-    output.talk(f"{len(found)} claims: {summary}; {len(changed)} changed", quiet=quiet or json_)
+    noun = "claim" if len(found) == 1 else "claims"
+    output.talk(f"{len(found)} {noun}: {summary}; {len(changed)} changed", quiet=quiet or json_)
     if gate and counts[VerdictKind.DIFFERS]:
         raise typer.Exit(CLAIM_DIFFERS)
     if gate and (counts[VerdictKind.INCONCLUSIVE] or counts[VerdictKind.STALE]):

@@ -90,7 +90,9 @@ def describe(directory: RunDirectory, events: Sequence[Mapping[str, Any]], resul
     """The run as its directory tells it."""
     record = directory.run
     beat = directory.heartbeat() or {}
-    last_time = max([float(event["time"]) for event in events[-1:]] + [float(beat.get("time", 0.0))])
+    # The heartbeat is some seconds old; an event, such as a checkpoint, may be newer.
+    newest = max([beat, *events[-1:]], key=lambda sign: float(sign.get("time", 0.0)))
+    last_time = float(newest.get("time", 0.0))
     values = record.get("recipe_values") or {}
     return Run(
         id=directory.id,
@@ -104,7 +106,7 @@ def describe(directory: RunDirectory, events: Sequence[Mapping[str, Any]], resul
         status=RunStatus(directory.status()),
         created_at=datetime.fromisoformat(record["created_at"]).astimezone(UTC),
         updated_at=datetime.fromtimestamp(last_time, UTC).replace(microsecond=0) if last_time else None,
-        step=int((result or beat).get("step", 0)),
+        step=int((result or newest).get("step", 0)),
         max_steps=(values.get("train") or {}).get("max_steps"),
         device=str((record.get("provenance") or {}).get("device", "unknown")),
         attempts=sum(event["event"] in ("started", "resumed") for event in events),
