@@ -6,19 +6,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from paperlab.cli.main import app
+from paperlab.cli.main import command_line
 
 TARGET = Path(__file__).with_name("cli.md")
 
 
-def pages(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
+def pages(command: TyperCommand | TyperGroup, words: tuple[str, ...]) -> Iterator[str]:
     """One section a command, in the order of `--help`, as plain text 100 columns wide."""
-    context = click.Context(command, info_name=" ".join(words), max_content_width=100, terminal_width=100)
+    context = typer.Context(command, info_name=" ".join(words), max_content_width=100, terminal_width=100)
     yield f"## `{' '.join(words)}`\n\n```text\n{command.get_help(context).strip()}\n```\n"
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None:
@@ -26,7 +26,7 @@ def pages(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
 
 
 def text() -> str:
-    body = "\n".join(pages(typer.main.get_command(app), ("paperlab",)))
+    body = "\n".join(pages(typer.main.get_command(command_line()), ("paperlab",)))
     return f"# The command line\n\nWritten by `make docs` from the commands' own help.\n\n{body}"
 
 

@@ -6,11 +6,11 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
-from paperlab.cli.main import app
+from paperlab.cli.main import command_line
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -30,10 +30,10 @@ def commands(text: str) -> list[str]:
 
 def parse(line: str) -> None:
     """Walk the words of a command down the command tree; unknown commands and options raise."""
-    command: click.Command = typer.main.get_command(app)
+    command = typer.main.get_command(command_line())
     words = shlex.split(line)[1:]
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        child = command.get_command(click.Context(command), words[0])
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
+        child = command.get_command(typer.Context(command), words[0])
         if child is None:
             raise AssertionError(f"{line!r}: no command {words[0]!r}")
         command, words = child, words[1:]

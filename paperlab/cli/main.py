@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -12,29 +13,53 @@ from typer.exceptions import TyperException
 
 import paperlab
 from paperlab import errors, settings
-from paperlab.cli import claims, dashboard, db, output, papers, reproduce, runs, sync
+from paperlab.cli import output
 
-app = typer.Typer(
-    help="Know which LLM papers matter, and which of their numbers hold.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-    epilog=(
-        "Settings: flag > PAPERLAB_* in the environment > paperlab.toml > default.  PAPERLAB_HOME (state), "
-        "PAPERLAB_DATABASE_URL, PAPERLAB_DATA_MIRROR (a folder or URL looked at before any download), "
-        "PAPERLAB_ARXIV_API_URL, PAPERLAB_ARXIV_RSS_URL, PAPERLAB_ARXIV_OAI_URL, PAPERLAB_ARXIV_INTERVAL (seconds). "
-        "Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid input, 4 environment not ready, "
-        "6/7 a claim differs/is inconclusive (with --gate), 75 try again, nothing is lost."
-    ),
+COMMANDS: Mapping[str, str] = {
+    "sync": "Bring in new and revised papers, and leave a receipt of what was announced.",
+    "papers": "The papers held: add, list, show, export.",
+    "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
+    "runs": "What was trained, how far it is, and what it measured.",
+    "claims": "What papers report, what our runs measured, and what holds.",
+    "dashboard": "Show papers, claims and runs in the browser.",
+    "db": "The database: bring it up to date, check it, copy it.",
+}
+"""Each command lives in the module of its name, as `app` (a group) or as the function of its name."""
+
+_EPILOG = (
+    "Settings: flag > PAPERLAB_* in the environment > paperlab.toml > default.  PAPERLAB_HOME (state), "
+    "PAPERLAB_DATABASE_URL, PAPERLAB_DATA_MIRROR (a folder or URL looked at before any download), "
+    "PAPERLAB_ARXIV_API_URL, PAPERLAB_ARXIV_RSS_URL, PAPERLAB_ARXIV_OAI_URL, PAPERLAB_ARXIV_INTERVAL (seconds). "
+    "Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid input, 4 environment not ready, "
+    "6/7 a claim differs/is inconclusive (with --gate), 75 try again, nothing is lost."
 )
-app.command()(sync.sync)
-app.add_typer(papers.app, name="papers")
-app.command()(reproduce.reproduce)
-app.add_typer(runs.app, name="runs")
-app.add_typer(claims.app, name="claims")
-app.command("dashboard")(dashboard.dashboard)
-app.add_typer(db.app, name="db")
+
+
+def command_line(loaded: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The whole command line.  Only the modules of `loaded` are imported: all of them take half a second."""
+    app = typer.Typer(
+        help="Know which LLM papers matter, and which of their numbers hold.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+        epilog=_EPILOG,
+    )
+    app.callback()(_main)
+    for name, summary in COMMANDS.items():
+        if name not in loaded:
+            app.command(name, help=summary)(_listed_only)
+            continue
+        module = importlib.import_module(f"paperlab.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
+def _listed_only() -> None:
+    """Stands in the list of commands for one that is loaded when it is asked for."""
 
 
 def _version(asked: bool) -> None:
@@ -43,7 +68,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
@@ -62,7 +86,7 @@ def exit_code(words: Sequence[str]) -> int:
     """Run one command; show an error as the thing, the reason and the next command."""
     as_json = "--json" in words
     try:
-        result = app(list(words), prog_name="paperlab", standalone_mode=False)
+        result = command_line(words[:1])(list(words), prog_name="paperlab", standalone_mode=False)
     except errors.PaperlabError as error:
         return _show(error, as_json)
     except TyperException as error:

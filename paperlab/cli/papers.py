@@ -14,9 +14,9 @@ from paperlab import settings
 from paperlab.arxiv import categories
 from paperlab.arxiv_id import ArxivId
 from paperlab.cli import output
-from paperlab.cli.sync import summary
+from paperlab.cli.receipt import summary
 from paperlab.errors import InvalidInput, NotReady
-from paperlab.library import database, lookup, papers
+from paperlab.library import database, papers
 from paperlab.store.database import read_only
 from paperlab.store.papers import PaperFilter
 
@@ -35,6 +35,8 @@ def add(
 
     Example: paperlab papers add 1706.03762 https://arxiv.org/abs/1810.04805v2
     """
+    from paperlab.library import lookup  # here, because a list needs no HTTP client and starts twice as fast
+
     ids = lookup.parse_ids(paper)
     config = settings.load()
     added = lookup.add(database.open_or_create(config), config, ids)

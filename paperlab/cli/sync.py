@@ -11,12 +11,11 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import output
-from paperlab.entities import Receipt
+from paperlab.cli.receipt import summary
 from paperlab.errors import InvalidInput
 from paperlab.library import database
 from paperlab.library import sync as library
 
-THANKS = "Thank you to arXiv for use of its open access interoperability."
 _TIME = "UTC: 2026-11-01 or 2026-11-01T14:00"
 
 
@@ -81,14 +80,6 @@ def sync(
         output.write_json({"receipt": receipt})
     else:
         output.talk(summary(receipt), quiet=quiet)
-
-
-def summary(receipt: Receipt) -> str:
-    """One line on what a sync brought."""
-    counts = f"{receipt.new} new, {receipt.revised} revised, {receipt.unchanged} unchanged"
-    opened = f", {receipt.open} open" if receipt.open else ""
-    spent = f"{receipt.requests} requests, {receipt.waited_s:.0f} s of waiting"
-    return f"{receipt.status}: {receipt.announced} announced, {receipt.held} held ({counts}){opened}; {spent}. {THANKS}"
 
 
 def _show_plan(planned: library.Plan, as_json: bool) -> None:

@@ -18,7 +18,7 @@ def failing(monkeypatch):
         def command(*_args: object, **_kwargs: object) -> None:
             raise error
 
-        monkeypatch.setattr(main, "app", command)
+        monkeypatch.setattr(main, "command_line", lambda _loaded: command)
 
     return fail_with
 
@@ -55,7 +55,13 @@ def test_with_json_an_error_is_one_object_on_stdout(failing, capsys):
     failing(errors.TryAgain("arXiv says 429", "wait", reason="rate-limit", retry_after_s=60.0))
     main.exit_code(["sync", "--json"])
     record = json.loads(capsys.readouterr().out)
-    assert record == {"error": "arXiv says 429", "hint": "wait", "exit": 75, "reason": "rate-limit", "retry_after_s": 60.0}
+    assert record == {
+        "error": "arXiv says 429",
+        "hint": "wait",
+        "exit": 75,
+        "reason": "rate-limit",
+        "retry_after_s": 60.0,
+    }
 
 
 def test_an_unforeseen_error_is_one_line_and_its_traceback_goes_to_the_log(failing, capsys, tmp_path, monkeypatch):
@@ -74,3 +80,18 @@ def test_an_unknown_option_is_a_usage_error(capsys):
 def test_the_version_is_printed(capsys):
     assert main.exit_code(["--version"]) == 0
     assert capsys.readouterr().out.startswith("paperlab ")
+
+
+def test_the_list_of_commands_says_what_each_command_says_of_itself(capsys):
+    main.exit_code(["--help"])
+    listing = capsys.readouterr().out
+    for name, summary in main.COMMANDS.items():
+        assert f"{name} " in listing
+        assert summary[:40] in listing
+        main.exit_code([name, "--help"])
+        assert summary.rstrip(".") in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_command_that_does_not_exist_is_a_usage_error(capsys):
+    assert main.exit_code(["paper", "list"]) == 2
+    assert "paper" in capsys.readouterr().err
