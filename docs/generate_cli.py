@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from paperlab.cli.main import command_line
 
 TARGET = Path(__file__).with_name("cli.md")
 
 
-def pages(command: TyperCommand | TyperGroup, words: tuple[str, ...]) -> Iterator[str]:
+def pages(command: Any, words: tuple[str, ...]) -> Iterator[str]:
     """One section a command, in the order of `--help`, as plain text 100 columns wide."""
     context = typer.Context(command, info_name=" ".join(words), max_content_width=100, terminal_width=100)
     yield f"## `{' '.join(words)}`\n\n```text\n{command.get_help(context).strip()}\n```\n"

@@ -98,7 +98,7 @@ def exit_code(words: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence: it is logged, and ends in exit 1
         return _our_fault(error, as_json)
     return result if isinstance(result, int) else 0
 

@@ -12,6 +12,7 @@ import typer
 from paperlab import settings
 from paperlab.cli import output
 from paperlab.cli.receipt import summary
+from paperlab.entities import Receipt
 from paperlab.errors import InvalidInput
 from paperlab.library import database
 from paperlab.library import sync as library
