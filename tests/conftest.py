@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from paperlab.settings import LLM_PROFILE, ArxivSettings, Settings
+from paperlab.store import database
+from paperlab.store.database import Engine
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +35,27 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
             arxiv=ArxivSettings(api_url=api_url, interval_s=interval_s, timeout_s=timeout_s, page_size=page_size),
             profiles={"llm": LLM_PROFILE},
         )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the current schema, made once: migrations take longer than most tests."""
+    home = tmp_path_factory.mktemp("empty")
+    database.open_database(Settings(home, f"sqlite:///{home / 'paperlab.db'}"), create=True).dispose()
+    return home / "paperlab.db"
+
+
+@pytest.fixture
+def engine_for(empty_database: Path) -> Callable[[Settings], Engine]:
+    """An engine for the settings' home, with an empty database where there was none."""
+
+    def make(settings: Settings) -> Engine:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        if not (settings.home / "paperlab.db").exists():
+            shutil.copy(empty_database, settings.home / "paperlab.db")
+        return database.open_database(settings)
 
     return make
 

@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -326,6 +327,16 @@ xmlns="http://www.w3.org/2005/Atom">
 {counts}{entries}</feed>
 """.encode()
 
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """How many requests wait for an answer at once; one that stalls is given up before the next is made."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
     def wait_out_stall(self) -> None:
         self._stopping.wait(self.stall_s)
 
@@ -340,15 +351,8 @@ class _Server(ThreadingHTTPServer):
 def _handler(server: FakeArxiv) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            server.in_flight += 1
-            server.most_in_flight = max(server.most_in_flight, server.in_flight)
-            try:
-                self._answer()
-            finally:
-                server.in_flight -= 1
-
-        def _answer(self) -> None:
-            exchange, body = server.answer(self.path)
+            with server.counting():
+                exchange, body = server.answer(self.path)
             if exchange.stall:
                 server.wait_out_stall()
             if exchange.stall or exchange.reset:

@@ -26,8 +26,8 @@ SEEDED = replace(V1, abstract="One line in our own words.", source=SEED)
 
 
 @pytest.fixture
-def session(settings_for) -> Iterator[Session]:
-    with database.session(database.open_database(settings_for(), create=True)) as session:
+def session(settings_for, engine_for) -> Iterator[Session]:
+    with database.session(engine_for(settings_for())) as session:
         yield session
 
 

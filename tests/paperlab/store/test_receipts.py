@@ -16,8 +16,8 @@ NOW = datetime(2026, 11, 24, 6, 15, tzinfo=UTC)
 
 
 @pytest.fixture
-def session(settings_for) -> Iterator[Session]:
-    with database.session(database.open_database(settings_for(), create=True)) as session:
+def session(settings_for, engine_for) -> Iterator[Session]:
+    with database.session(engine_for(settings_for())) as session:
         yield session
 
 

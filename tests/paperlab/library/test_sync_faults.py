@@ -1,0 +1,80 @@
+"""Whatever arXiv does: after at most two clean syncs the store is what the server holds, and every receipt balances."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from paperlab.arxiv.limiter import Clock
+from paperlab.entities import Receipt, ReceiptStatus
+from paperlab.errors import PaperlabError
+from paperlab.library import sync
+from paperlab.library.sync import SyncOptions
+from paperlab.settings import Settings
+from paperlab.store import database, papers, receipts
+from paperlab.store.database import Engine
+from tests import fakes
+from tests.fakes import FakeArxiv, Schedule, make_papers
+
+INTERVAL_S = 0.002
+SEEDS = range(30)
+
+
+def run(engine: Engine, settings: Settings) -> Receipt:
+    # Back-off is waited for at a hundredth of its length: what is tested is that it heals, test_client has the waits.
+    clock = Clock(sleep=lambda seconds: time.sleep(seconds if seconds <= INTERVAL_S else seconds / 100))
+    return sync.run(engine, settings, SyncOptions(), clock=clock)
+
+
+def check(engine: Engine, arxiv: FakeArxiv, settings: Settings) -> None:
+    with database.read_only(engine) as session:
+        held = {paper.arxiv_id: paper for paper in papers.export(session) if paper.source != papers.SEED}
+        written = receipts.latest(session, None)
+        for arxiv_id, versions in arxiv.papers.items():
+            assert papers.versions(session, arxiv_id)[-1] == versions[-1]
+    assert held == arxiv.truth()
+    for receipt in written:
+        assert receipt.announced == receipt.held + receipt.open, receipt
+        assert receipt.held == receipt.new + receipt.revised + receipt.unchanged, receipt
+        assert receipt.status is not ReceiptStatus.RUNNING, receipt
+    assert arxiv.shortest_gap() >= settings.arxiv.interval_s
+    assert arxiv.most_in_flight == 1
+
+
+@pytest.fixture
+def meet(settings_for, engine_for) -> Iterator[Callable[..., None]]:
+    """Faulty nights, then two clean ones, in a world that goes on."""
+
+    def meet(schedule: Schedule, seed: int, nights: int) -> None:
+        with FakeArxiv(make_papers(60), seed=seed, stall_s=0.2) as arxiv:
+            settings = settings_for(arxiv.url, interval_s=INTERVAL_S, timeout_s=0.2, page_size=15)
+            engine = engine_for(settings)
+            rng = random.Random(seed)
+            for _ in range(nights):
+                arxiv.set_schedule(schedule)
+                with suppress(PaperlabError):
+                    run(engine, settings)
+                arxiv.arrive()
+                arxiv.revise(rng.choice(sorted(arxiv.papers)))
+            arxiv.set_schedule(fakes.never)
+            for _ in range(2):
+                with suppress(PaperlabError):
+                    run(engine, settings)
+            check(engine, arxiv, settings)
+
+    return meet
+
+
+@pytest.mark.parametrize("name", fakes.FAULTS)
+def test_each_fault_alone_loses_nothing(name, meet):
+    meet(fakes.mix(7, [name], rate=0.4), 7, nights=1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_five_faults_mixed_lose_nothing(seed, meet):
+    names = random.Random(seed).sample(sorted(fakes.FAULTS), 5)
+    meet(fakes.mix(seed, names, rate=0.15), seed, nights=2)
