@@ -1,0 +1,159 @@
+"""`paperlab sync` as cron and people meet it: exit codes, one JSON object, silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests import fakes
+from tests.conftest import ROOT
+from tests.fakes import FakeArxiv, make_papers
+
+
+@pytest.fixture
+def arxiv(paperlab, monkeypatch):
+    with FakeArxiv(make_papers(60)) as server:
+        monkeypatch.setenv("PAPERLAB_ARXIV_API_URL", server.url)
+        monkeypatch.setenv("PAPERLAB_ARXIV_RSS_URL", "http://127.0.0.1:9/rss")
+        monkeypatch.setenv("PAPERLAB_ARXIV_OAI_URL", "http://127.0.0.1:9/oai")
+        monkeypatch.setenv("PAPERLAB_ARXIV_INTERVAL", "0")
+        monkeypatch.setenv("PAPERLAB_ARXIV_PAGE_SIZE", "25")
+        yield server
+
+
+def test_a_sync_on_a_fresh_machine_needs_no_other_command(paperlab, arxiv):
+    done = paperlab("sync")
+    assert done.code == 0
+    assert done.out == ""
+    assert "60 announced, 60 held (60 new" in done.err
+    assert "Thank you to arXiv" in done.err
+
+
+def test_quiet_is_silent_when_all_is_well(paperlab, arxiv):
+    done = paperlab("sync", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_json_is_one_object_with_the_receipt(paperlab, arxiv):
+    done = paperlab("sync", "--json")
+    receipt = done.json["receipt"]
+    assert (done.code, receipt["status"], receipt["new"], receipt["open"]) == (0, "complete", 60, 0)
+    assert datetime.fromisoformat(receipt["cursor_after"]).tzinfo is not None
+
+
+def test_a_spent_budget_is_75_with_a_reason_and_the_receipt(paperlab, arxiv):
+    done = paperlab("sync", "--max-requests", "1", "--json")
+    assert (done.code, done.json["exit"], done.json["reason"]) == (75, 75, "budget")
+    assert done.json["receipt"]["status"] == "partial"
+    assert done.json["receipt"]["held"] == 25
+    assert paperlab("sync", "--max-requests", "1").err.count("error: the budget is spent") == 1
+    assert paperlab("sync").code == 0
+
+
+def test_a_dry_run_asks_and_writes_nothing(paperlab, arxiv, home):
+    done = paperlab("sync", "--dry-run", "--json")
+    assert (done.code, done.json["plan"]["kind"]) == (0, "window")
+    assert "submittedDate" in paperlab("sync", "--dry-run").out
+    assert arxiv.requests == []
+    assert not (home / "paperlab.db").exists()
+
+
+def test_a_window_of_days_includes_its_last_day(paperlab, arxiv):
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    plan = paperlab("sync", "--since", str(day), "--until", str(day), "--dry-run", "--json").json["plan"]
+    assert plan["since"] == f"{day}T00:00:00Z"
+    assert plan["until"] == f"{day + timedelta(days=1)}T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--category", "cs.Cl"], "did you mean: cs.CL"),
+        (["--profile", "lmm"], "did you mean: llm"),
+        (["--since", "yesterday"], '--since "yesterday"'),
+        (["--since", "2026-02-30"], "not a day"),
+        (["--since", "2026-02-02", "--until", "2026-01-01"], "empty"),
+    ],
+)
+def test_bad_words_are_3_and_ask_nothing(paperlab, arxiv, words, said):
+    done = paperlab("sync", *words)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: ")
+    assert said in done.err
+    assert arxiv.requests == []
+
+
+def test_a_403_stops_at_once_and_is_75(paperlab, arxiv):
+    fakes.FAULTS["refused"] = lambda _server, x, _rng: fakes._status(x, 403)
+    try:
+        arxiv.set_schedule(lambda _: ["refused"])
+        done = paperlab("sync", "--json")
+    finally:
+        del fakes.FAULTS["refused"]
+    assert (done.code, done.json["reason"]) == (75, "refused")
+    assert len(arxiv.requests) == 1
+
+
+def test_no_network_is_75_and_says_which_host(paperlab, arxiv, monkeypatch):
+    monkeypatch.setenv("PAPERLAB_ARXIV_API_URL", "http://127.0.0.1:9/api/query")
+    done = paperlab("sync")
+    assert done.code == 75
+    assert "127.0.0.1:9 can't be reached" in done.err
+
+
+def test_a_full_disk_is_4_and_what_was_held_stays(paperlab, arxiv):
+    assert paperlab("sync", "--category", "stat.ML").code == 0
+    before = paperlab("papers", "list", "--json").json["total"]
+    full = subprocess.run(
+        [sys.executable, "-m", "paperlab", "sync"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000)),
+    )
+    assert (full.returncode, full.stdout) == (4, ""), full.stderr
+    assert "can't grow" in full.stderr
+    assert paperlab("papers", "list", "--json").json["total"] >= before
+    assert paperlab("sync").code == 0
+    assert paperlab("papers", "list", "--json").json["total"] >= 60
+
+
+def test_an_unreadable_settings_file_is_3(paperlab, arxiv, tmp_path):
+    (tmp_path / "paperlab.toml").write_text("[profiles", encoding="utf-8")
+    done = paperlab("sync")
+    assert done.code == 3
+    assert "paperlab.toml" in done.err
+
+
+def test_a_home_in_the_way_is_4(paperlab, arxiv, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PAPERLAB_HOME", str(tmp_path / "file" / "home"))
+    done = paperlab("sync")
+    assert done.code == 4
+    assert "PAPERLAB_HOME" in done.err
+
+
+def test_the_fake_runs_by_hand_with_real_or_made_up_papers(tmp_path):
+    record = {
+        "id": "1706.03762",
+        "title": "A title",
+        "abstract": "Text.",
+        "authors": [{"name": "A. Author"}],
+        "categories": ["cs.CL"],
+        "versions": [{"version": "v1", "created": "2017-06-12"}],
+    }
+    (tmp_path / "papers.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    words = [sys.executable, "-m", "tests.fakes", "--papers", str(tmp_path / "papers.jsonl")]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        server.terminate()
+    assert line.startswith("1 papers; export PAPERLAB_ARXIV_API_URL=http://127.0.0.1:")
