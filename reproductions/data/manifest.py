@@ -161,6 +161,7 @@ def _download(
         try:
             _continue_download(url, partial, log)
         except urllib.error.HTTPError as error:
+            error.close()
             reason = f"HTTP {error.code}"
             if error.code in (404, 410) and may_be_missing:
                 return False

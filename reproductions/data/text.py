@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import html
-import io
 import re
 import tarfile
 from collections.abc import Iterator
@@ -38,7 +37,8 @@ def read_lines(path: Path, name: str, member: str | None = None) -> Iterator[str
 
 
 def _lines(file: IO[bytes], name: str) -> Iterator[str]:
-    for line in io.TextIOWrapper(file, encoding="utf-8", newline="\n"):
+    for raw in file:
+        line = raw.decode("utf-8")
         if not name.endswith(".sgm"):
             yield line.rstrip("\r\n")
         elif segment := _SEGMENT.search(line):

@@ -27,6 +27,7 @@ class BytePairEncoding:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # "</s>" in a text is text
         self.size: int = tokenizer.get_vocab_size()
 
     @property

@@ -89,7 +89,7 @@ class Corpus:
         folder = self._folder("pairs", tokenizer.sha256, max_length)
         parts = self.parts(split)
         for part in parts:
-            if not (folder / part / "done.json").exists():
+            if not (folder / part).exists():
                 self._log(f"encoding {part}")
             counts = write_pairs(self.lines(split, part), tokenizer, folder / part, max_length)
             self._log(
