@@ -24,7 +24,7 @@ from paperlab.runs import student_t
 
 ALPHA = 0.05
 POWER = 0.8
-MOST_SEEDS = 1000
+MOST_SEEDS = 100
 """`further_seeds` gives up beyond this many in all: the mean lies too near the boundary to be told from it."""
 
 
@@ -184,7 +184,7 @@ def _seeds_in_all(low: float, high: float, alpha: float, wanted: float) -> int |
     return reach
 
 
-_NODES = 64
+_NODES = 40
 
 
 @lru_cache(maxsize=4096)
