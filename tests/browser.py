@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[1]
 SIZE = (1400, 1000)
+PATIENCE_MS = 60_000
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -58,28 +59,35 @@ def serve(home: Path, port: int, *, cwd: Path = ROOT) -> Iterator[str]:
 
 
 @contextmanager
-def browser_page(size: tuple[int, int] = SIZE) -> Iterator[Page]:
-    """An empty page of a headless Chromium that calls nobody on its own account."""
+def headless() -> Iterator[Browser]:
+    """A Chromium without a window that calls nobody on its own account."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
         try:
-            yield browser.new_page(viewport={"width": size[0], "height": size[1]})
+            yield browser
         finally:
             browser.close()
 
 
+def new_page(browser: Browser, size: tuple[int, int] = SIZE) -> Page:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.set_default_timeout(PATIENCE_MS)
+    return page
+
+
 def settle(page: Page) -> None:
     """Wait until the page has been drawn and nothing on it is running."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=30_000)
-    page.wait_for_selector("[data-testid=stMainBlockContainer] h1", timeout=30_000)
-    page.wait_for_timeout(400)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE_MS)
+    page.wait_for_selector("[data-testid=stMainBlockContainer] h1", timeout=PATIENCE_MS)
+    page.wait_for_timeout(200)
 
 
 def screenshot(url: str, path: Path, size: tuple[int, int] = SIZE) -> None:
     """A picture of a page.  A tall `size` shows more of it: full-page pictures don't work with inner scrolling."""
-    with browser_page(size) as page:
+    with headless() as browser:
+        page = new_page(browser, size)
         page.goto(url)
         settle(page)
         page.wait_for_timeout(1500)  # plotly draws after Streamlit has finished

@@ -158,7 +158,7 @@ def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") 
     Every tolerance must be positive.
     """
     figure = go.Figure()
-    labels = [_safe(shortened(row.label, 58)) for row in rows]
+    labels = [_safe(shortened(row.label, 64)) for row in rows]
     figure.add_vrect(x0=-1, x1=1, fillcolor="rgba(128, 128, 128, 0.16)", line_width=0, layer="below")
     figure.add_vline(x=0, line={"color": "rgba(128, 128, 128, 0.9)", "width": 1})
     for kind, (symbol, marker, shade) in SYMBOLS.items():
@@ -196,6 +196,7 @@ def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") 
         ticktext=labels,
         range=[len(rows) - 0.4, -0.6],
         showgrid=False,
+        zeroline=False,
         automargin=True,
     )
     return figure

@@ -83,6 +83,8 @@ def measured(item: JudgedClaim) -> str:
 
 
 def seeds(verdict: Verdict) -> str:
+    if not verdict.run_ids:
+        return "–"
     return f"{verdict.seeds}" + (f" (+{verdict.seeds_needed})" if verdict.seeds_needed else "")
 
 
@@ -107,7 +109,7 @@ def _forest_row(item: JudgedClaim) -> charts.ForestRow | None:
         return None
     low, high = verdict.interval or (None, None)
     return charts.ForestRow(
-        label=f"{claim.place_text} · {claim.metric}",
+        label=claim.place_text,
         verdict=verdict.kind,
         reported=claim.value,
         tolerance=claim.tolerance.value,

@@ -22,13 +22,14 @@ from reproductions.registry import ReproductionError
 # Streamlit's own spacing is for forms; this is for reading.  Nothing from outside goes into it.
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.5rem 3rem; max-width: 1500px}
-[data-testid="stMainBlockContainer"] h1 {font-size: 1.7rem; padding: 0 0 .5rem}
-[data-testid="stMainBlockContainer"] h2 {font-size: 1.2rem; padding: .7rem 0 .45rem}
-[data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .4rem 0 .35rem}
+[data-testid="stMainBlockContainer"] h1 {font-size: 1.7rem; padding: 0}
+[data-testid="stMainBlockContainer"] h2 {font-size: 1.2rem; padding: .7rem 0 .1rem}
+[data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .4rem 0 0}
 [data-testid="stVerticalBlock"] {gap: .65rem}
 [data-testid="stPageLink"] a {padding: 0 .1rem; min-height: 0; line-height: 1.35}
 [data-testid="stPageLink"] a p {color: #3576bd; font-weight: 600; white-space: normal; overflow-wrap: anywhere}
-[data-testid="stCaptionContainer"] p {margin-bottom: 0; line-height: 1.35}
+[data-testid="stMain"] :is([data-testid="stMarkdownContainer"], [data-testid="stCaptionContainer"]) {margin-bottom: 0}
+[data-testid="stMain"] [data-testid="stMarkdownContainer"] p {margin-bottom: 0; line-height: 1.4}
 [data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
 [data-testid="stText"] {overflow-wrap: anywhere}
 [data-testid="stMetric"] {padding: 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
 import streamlit as st
@@ -24,7 +25,7 @@ def render() -> None:
     if not categories:
         notices.empty("No papers are held yet.", "paperlab sync")
         return
-    wanted = _filter(categories)
+    wanted = _filter(list(categories))
     number = _page_number()
     page = data.find_papers(wanted, _PER_PAGE, (number - 1) * _PER_PAGE)
     pages = max(-(-page.total // _PER_PAGE), 1)
@@ -43,19 +44,18 @@ def render() -> None:
         st.pagination(pages, key="page", bind="query-params")
 
 
-def _filter(categories: dict[str, int]) -> PaperFilter:
+def _filter(categories: Sequence[str]) -> PaperFilter:
     columns = st.columns([4, 2, 2, 2])
     text = columns[0].text_input(
         "title, abstract or author contains", key="q", bind="query-params", on_change=_first_page
     )
     category = columns[1].selectbox(
         "category",
-        list(categories),
+        categories,
         index=None,
         key="category",
         bind="query-params",
         placeholder="any",
-        format_func=lambda name: f"{name} ({categories[name]:,})" if name in categories else name,
         on_change=_first_page,
     )
     profile = columns[2].selectbox(

@@ -20,7 +20,8 @@ TITLE = "Run"
 
 _LOOK_EVERY_S = 2.0
 _EVENTS_SHOWN = 30
-_AGAINST = {"step": "step", "hours": "hours"}
+_AGAINST = ("step", "hours")
+_NEWEST = "newest"
 
 
 def render() -> None:
@@ -37,8 +38,8 @@ def render() -> None:
         st.fragment(_live, run_every=_LOOK_EVERY_S)(run_id)
     else:
         _now(view)
-    _result(view)
-    _events(view)
+        _result(view)
+        _events(view)
     _conditions(view.run)
 
 
@@ -48,6 +49,7 @@ def _live(run_id: str) -> None:
     if view.run.status is not RunStatus.RUNNING:
         st.rerun()
     _now(view)
+    _events(view)
 
 
 def _above(run: Run) -> None:
@@ -81,8 +83,8 @@ def _now(view: RunView) -> None:
         _why_it_stopped(view)
     _latest(view)
     if view.curves:
-        against = st.segmented_control("against", list(_AGAINST), default="step", key="against", bind="query-params")
-        run_plots.curves(view.curves, key="run", against=_AGAINST[against or "step"])
+        against = st.segmented_control("against", _AGAINST, default="step", key="against", bind="query-params")
+        run_plots.curves(view.curves, key="run", against=against or "step")
     else:
         notices.empty("It has not recorded a number yet.")
     _samples(view)
@@ -110,19 +112,16 @@ def _samples(view: RunView) -> None:
         return
     st.header("Samples")
     steps = sorted({sample.step for sample in view.samples})
-    step = steps[-1]
-    if len(steps) > 1:
-        chosen = st.select_slider(
-            "at step", [f"{one:,}" for one in steps], value=f"{step:,}", key="step", bind="query-params"
-        )
-        step = int(str(chosen).replace(",", ""))
+    choices = {_NEWEST: steps[-1], **{str(step): step for step in reversed(steps)}}
+    chosen = st.selectbox("at step", list(choices), key="step", bind="query-params", width=240)
+    step = choices.get(str(chosen), steps[-1])
     run_plots.samples([sample for sample in view.samples if sample.step == step])
 
 
 def _result(view: RunView) -> None:
     st.header("Result")
     if not view.measurements:
-        notices.empty("There is a result once it has finished.")
+        notices.empty("A run has a result once it has finished.")
         return
     st.table(
         {

@@ -52,15 +52,15 @@ def render() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.header("New and relevant")
+        if not receipts:
+            notices.empty("No papers were brought in from arXiv yet.", "paperlab sync")
         if relevant.papers:
             paper_list.show(relevant.papers, relevant.matches)
             if relevant.total > len(relevant.papers):
                 links.link(
                     "papers", f"shown {len(relevant.papers)} of {relevant.total:,}: all of them", profile=profile
                 )
-        elif not receipts:
-            notices.empty("No papers were brought in from arXiv yet.", "paperlab sync")
-        else:
+        elif receipts:
             notices.empty(f"Nothing new for the profile {profile} {said}.")
         if revised.papers:
             st.header("Revised")

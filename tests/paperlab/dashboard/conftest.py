@@ -22,7 +22,7 @@ def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def view(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
     """Draws one page on a home: view("papers", home, q="attention")."""
 
-    def draw(name: str, home: Path, **state: str) -> AppTest:
+    def draw(name: str, home: Path, /, **state: str) -> AppTest:
         monkeypatch.setenv("PAPERLAB_HOME", str(home))
         script = (
             "from paperlab.dashboard.main import guarded\n"

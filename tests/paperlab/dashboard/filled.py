@@ -47,8 +47,8 @@ def fill(home: Path, n_papers: int = 60) -> None:
     """Papers (one hostile, one revised), a receipt, a finished and an interrupted run."""
     home.mkdir(parents=True, exist_ok=True)
     loaded = settings(home)
-    engine = open_or_create(loaded)
     early = NOW - timedelta(days=3)
+    engine = open_or_create(loaded, lambda: early)
     sync(engine, loaded, [paper(1, submitted_at=early)], early)
     arriving = [paper(number, submitted_at=NOW - timedelta(minutes=number)) for number in range(2, n_papers)]
     hostile = paper(n_papers, title=HOSTILE)

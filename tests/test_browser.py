@@ -1,0 +1,127 @@
+"""The real dashboard in a real browser: a paper leads to its run and back, live, and nothing leaves this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paperlab.cli.dashboard import free_port
+from tests import browser
+from tests.paperlab.dashboard import filled
+
+pytestmark = [
+    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium here: apt-get install chromium"),
+    pytest.mark.timeout(300),  # seconds when the machine is idle; a browser starves first when it is not
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("browser") / "home"
+    filled.fill(folder, n_papers=30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(home):
+    port = free_port(18700)
+    with browser.serve(home, port) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.headless() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(served, chromium):
+    """An empty page, and afterwards: no request left this machine, and the browser had nothing to complain about."""
+    requests: list[str] = []
+    complaints: list[str] = []
+    opened = browser.new_page(chromium)
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    yield opened
+    opened.close()
+    assert requests
+    assert [
+        url for url in requests if not url.startswith((served, served.replace("http", "ws"), "data:", "blob:"))
+    ] == []
+    assert complaints == []
+
+
+def go(page, url: str) -> None:
+    page.goto(url)
+    browser.settle(page)
+
+
+def follow(page, selector: str, title: str) -> None:
+    page.locator(selector).first.click()
+    page.wait_for_selector(f"h1:has-text('{title}')")
+    browser.settle(page)
+
+
+def test_a_paper_leads_to_its_run_and_back(page, served):
+    go(page, served)
+    assert page.locator("h1").inner_text() == "What changed"
+    go(page, f"{served}/papers?q=1706.03762")
+    follow(page, "a:has-text('Go to 1706.03762')", "Attention Is All You Need")
+    assert page.url.endswith("/paper?id=1706.03762")
+    assert page.locator("text=not-attempted").count() > 0
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path", state="attached")
+    follow(page, f"a:has-text('{filled.FINISHED}')", filled.FINISHED)
+    assert page.url.endswith(f"/run?id={filled.FINISHED}")
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path", state="attached")
+    assert page.locator("td:has-text('zweiundvierzig')").count() == 2
+    follow(page, "a:has-text('Attention Is All You Need')", "Attention Is All You Need")
+    page.go_back()
+    page.wait_for_selector(f"h1:has-text('{filled.FINISHED}')")
+    assert page.url.endswith(f"/run?id={filled.FINISHED}")
+
+
+def test_a_pasted_address_brings_the_view_back(page, served):
+    go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1")
+    assert page.get_by_label("title, abstract or author contains").input_value() == "language models"
+    page.wait_for_selector("text=14 papers, newest submission first")
+
+
+def test_hostile_text_is_shown_and_does_nothing(page, served):
+    go(page, f"{served}/paper?id=2611.00030")
+    assert page.locator("h1").inner_text().replace("\u2060", "") == filled.HOSTILE
+    go(page, f"{served}/run?id={filled.FINISHED}&step=25")
+    cell = page.locator("td:has-text('alert')").first
+    assert cell.inner_text().replace("\u2060", "") == filled.HOSTILE
+    assert page.locator("a[href*='javascript'], a[href*='evil'], img[src*='evil'], td script").count() == 0
+
+
+def test_a_training_run_is_followed_to_its_end(page, served, home):
+    with filled.begin(home / "runs", filled.TRAINING) as recorder:
+        filled.learn(recorder, range(1, 60))
+        recorder.flush()
+        recorder.beat()
+        go(page, f"{served}/run?id={filled.TRAINING}")
+        assert page.locator("text=step 59 of 300").count() == 1
+        filled.learn(recorder, range(60, 120))
+        recorder.flush()
+        recorder.beat()
+        page.wait_for_selector("text=step 119 of 300")
+        recorder.event("finished")
+        recorder.result([filled.measurement()], seconds=9.0)
+    page.wait_for_selector("text=number-words, test")
+
+
+def test_the_server_listens_on_this_machine_only(served):
+    port = served.rpartition(":")[2]
+    listening = Path("/proc/net/tcp")
+    if not listening.exists():
+        pytest.skip("no /proc/net/tcp on this system")
+    wanted = f":{int(port):04X}"
+    lines = [
+        line.split() for file in ("tcp", "tcp6") for line in (listening.parent / file).read_text().splitlines()[1:]
+    ]
+    local = [fields[1] for fields in lines if fields[3] == "0A" and fields[1].endswith(wanted)]
+    assert local == [f"0100007F{wanted}"]  # 127.0.0.1, in the byte order of /proc
