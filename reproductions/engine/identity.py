@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reproductions.registry import InvalidInput
+from reproductions.registry import InvalidInput, NotReady
 from reproductions.run_directory import Recorder, RunDirectory, find_runs, new_run_id
 
 if sys.platform != "win32":
@@ -57,7 +57,7 @@ def open_run(
     Raises Busy (exit 75) where another process is writing it, InvalidInput (exit 3) where the code has changed since
     an unfinished run began.
     """
-    runs_dir.mkdir(parents=True, exist_ok=True)
+    _make(runs_dir)
     with _only_one(runs_dir / ".lock"):
         found = find_runs(runs_dir, on_skip=lambda path, why: talk(f"left aside as incomplete: {path} ({why})"))
         run = _match(found, identity)
@@ -85,6 +85,14 @@ def open_run(
             recorder.describe(content)
             on_failure.pop_all()  # described: the lock is now the caller's to let go
         return Opened(run, recorder, is_new=True)
+
+
+def _make(runs_dir: Path) -> None:
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "choose a folder with --runs-dir, or set PAPERLAB_HOME"
+        raise NotReady(f"{runs_dir} can't be made ({error.strerror})", hint) from error
 
 
 def _match(found: list[RunDirectory], identity: Identity) -> RunDirectory | None:

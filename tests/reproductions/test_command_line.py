@@ -96,3 +96,10 @@ def test_structure_is_measured_without_a_run(run, tmp_path):
     assert output.split() == ["parameters", "189"]
     assert json.loads(run("tiny-next", "--structure", "--json")[1])["measurements"][0]["value"] == 189
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_for_runs_that_cannot_be_made_is_exit_4(run, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    code, _, errors = run("tiny-next", "--tier", "smoke", "--runs-dir", str(tmp_path / "file" / "runs"))
+    assert code == 4
+    assert f"{tmp_path / 'file' / 'runs'} can't be made" in errors
