@@ -92,7 +92,7 @@ def _make(runs_dir: Path) -> None:
         runs_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "choose a folder with --runs-dir, or set PAPERLAB_HOME"
-        raise NotReady(f"{runs_dir} can't be made ({error.strerror})", hint) from error
+        raise NotReady(f"cannot write {runs_dir} ({error.strerror})", hint) from error
 
 
 def _match(found: list[RunDirectory], identity: Identity) -> RunDirectory | None:

@@ -102,4 +102,4 @@ def test_a_folder_for_runs_that_cannot_be_made_is_exit_4(run, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     code, _, errors = run("tiny-next", "--tier", "smoke", "--runs-dir", str(tmp_path / "file" / "runs"))
     assert code == 4
-    assert f"{tmp_path / 'file' / 'runs'} can't be made" in errors
+    assert f"cannot write {tmp_path / 'file' / 'runs'}" in errors
