@@ -40,7 +40,7 @@ _STYLE = """<style>
 
 def show() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="paperlab", page_icon="📄", layout="wide")
+    st.set_page_config(page_title="paperlab", layout="wide")
     if not is_address_chosen():
         return
     st.html(_STYLE)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.paperlab.dashboard import filled
@@ -19,7 +18,7 @@ def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def view(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+def view(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Draws one page on a home: view("papers", home, q="attention")."""
 
     def draw(name: str, home: Path, /, **state: str) -> AppTest:
@@ -34,8 +33,4 @@ def view(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
             page.query_params[key] = value
         return page.run()
 
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield draw
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    return draw
