@@ -221,19 +221,30 @@ def reproductions() -> tuple[registry.Reproduction, ...]:
 
 def judged(wanted: Callable[[Claim], bool] = lambda _: True) -> list[JudgedClaim]:
     """Claims with what holds of them now, in the order of the claims' files.  Checks and trains nothing for it."""
-    claims = claims_library.load()
     engine, state = open_database()
-    verdict_of = _verdicts(state, claims, _checks(str(settings().home)), engine)
-    return [JudgedClaim(claim, verdict_of[claim.id]) for claim in claims if wanted(claim)]
+    checks = _checks(str(settings().home))
+    known = tuple((name, check.fingerprint, len(check.measurements), check.failure) for name, check in checks.items())
+    return [item for item in _judged((*state, *_claim_files()), known, checks, engine) if wanted(item.claim)]
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
-def _verdicts(
-    state: tuple[str | int, ...], claims: list[Claim], checks: dict[str, structure.Check], _engine: database.Engine
-) -> dict[str, Verdict]:
-    del state  # part of the cache's key
+def _judged(
+    state: tuple[str | int, ...],
+    known: tuple[tuple[str, str, int, str], ...],
+    _checks: dict[str, structure.Check],
+    _engine: database.Engine,
+) -> list[JudgedClaim]:
+    del state, known  # they are the cache's key
+    claims = claims_library.load()
     with database.read_only(_engine) as session:
-        return {verdict.claim_id: verdict for verdict in judging.verdicts(session, claims, checks)}
+        verdict_of = {verdict.claim_id: verdict for verdict in judging.verdicts(session, claims, _checks)}
+    return [JudgedClaim(claim, verdict_of[claim.id]) for claim in claims]
+
+
+def _claim_files() -> list[int]:
+    """When each claims.toml was last written: an edit is seen at the next look."""
+    files = [registry.folder(name) / "claims.toml" for name in registry.names()]
+    return [file.stat().st_mtime_ns if file.is_file() else 0 for file in files]
 
 
 @st.cache_data(show_spinner=False, ttl=_CHECKS_KEPT_S)
