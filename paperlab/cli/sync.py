@@ -14,7 +14,7 @@ from paperlab.cli import output
 from paperlab.cli.receipt import summary
 from paperlab.entities import Receipt
 from paperlab.errors import InvalidInput
-from paperlab.library import database
+from paperlab.library import database, plan
 from paperlab.library import sync as library
 
 _TIME = "UTC: 2026-11-01 or 2026-11-01T14:00"
@@ -52,7 +52,7 @@ def sync(
       paperlab sync --category cs.CL --category cs.LG --max-requests 20
     """
     config = settings.load()
-    options = library.SyncOptions(
+    options = plan.SyncOptions(
         profile=profile,
         categories=tuple(category or ()),
         since=_moment(since, "--since", end_of_day=False),
@@ -60,7 +60,7 @@ def sync(
         max_requests=max_requests,
         max_seconds=max_seconds,
     )
-    planned = library.preview(config, options)
+    planned = plan.preview(config, options)
     if dry_run:
         _show_plan(planned, as_json)
         return
@@ -83,9 +83,9 @@ def sync(
         output.talk(summary(receipt), quiet=quiet)
 
 
-def _show_plan(planned: library.Plan, as_json: bool) -> None:
+def _show_plan(planned: plan.Plan, as_json: bool) -> None:
     if as_json:
-        plan = {
+        record = {
             "kind": planned.kind,
             "query": planned.question.text,
             "since": planned.question.since,
@@ -94,7 +94,7 @@ def _show_plan(planned: library.Plan, as_json: bool) -> None:
             "cursor": planned.cursor,
             "page_size": planned.page_size,
         }
-        output.write_json({"plan": plan})
+        output.write_json({"plan": record})
         return
     cursor = output.format_time(planned.cursor) if planned.cursor else "none: this would be the first sync"
     output.write_line(f"{planned.kind}: {planned.query}, {planned.page_size} a page; cursor {cursor}")
@@ -127,7 +127,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[Receipt], None]]:
         task = bar.add_task("papers", total=None)
 
         def show(receipt: Receipt) -> None:
-            known = receipt.announced if receipt.kind == library.WINDOW else None
+            known = receipt.announced if receipt.kind == plan.WINDOW else None
             bar.update(task, completed=receipt.held, total=known, description=f"papers ({receipt.new} new)")
 
         yield show

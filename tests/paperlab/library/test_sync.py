@@ -18,8 +18,9 @@ import pytest
 from paperlab.arxiv.limiter import Clock
 from paperlab.entities import Paper, Profile, Receipt, ReceiptStatus
 from paperlab.errors import InvalidInput, NotReady, TryAgain, UnknownName
-from paperlab.library import sync
-from paperlab.library.sync import Stopped, SyncOptions
+from paperlab.library import plan, sync
+from paperlab.library.plan import SyncOptions
+from paperlab.library.sync import Stopped
 from paperlab.settings import Settings
 from paperlab.store import cursors, database, matches, papers, receipts
 from paperlab.store.database import Engine
@@ -192,7 +193,7 @@ def test_an_unknown_category_profile_or_empty_window_asks_nothing(lab):
 
 def test_a_preview_asks_writes_and_creates_nothing(settings_for):
     settings = settings_for()
-    planned = sync.preview(settings, SyncOptions())
+    planned = plan.preview(settings, SyncOptions())
     assert (planned.kind, planned.cursor) == ("window", None)
     assert not settings.home.exists()
 
@@ -320,6 +321,7 @@ def test_a_sync_that_was_killed_is_found_by_the_next(lab):
         "import os, sys\n"
         "from pathlib import Path\n"
         "from paperlab.library import sync\n"
+        "from paperlab.library.plan import SyncOptions\n"
         "from paperlab.settings import ArxivSettings, Settings\n"
         "from paperlab.store import database\n"
         "home = Path(sys.argv[1])\n"
@@ -327,7 +329,7 @@ def test_a_sync_that_was_killed_is_found_by_the_next(lab):
         "settings = Settings(home, f'sqlite:///{home}/paperlab.db', arxiv)\n"
         "def die(receipt):\n"
         "    os.kill(os.getpid(), 9)\n"
-        "sync.run(database.open_database(settings), settings, sync.SyncOptions(), progress=die)\n"
+        "sync.run(database.open_database(settings), settings, SyncOptions(), progress=die)\n"
     )
     words = [sys.executable, "-c", program, str(lab.settings.home), lab.arxiv.url]
     assert subprocess.run(words, cwd=ROOT, check=False).returncode == -9

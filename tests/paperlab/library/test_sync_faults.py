@@ -13,7 +13,7 @@ from paperlab.arxiv.limiter import Clock
 from paperlab.entities import Receipt, ReceiptStatus
 from paperlab.errors import PaperlabError
 from paperlab.library import sync
-from paperlab.library.sync import SyncOptions
+from paperlab.library.plan import SyncOptions
 from paperlab.settings import Settings
 from paperlab.store import database, papers, receipts
 from paperlab.store.database import Engine

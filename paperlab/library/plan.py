@@ -1,0 +1,104 @@
+"""What a sync asks, decided from the cursors held, before anything is asked.
+
+- the first time, the papers submitted in the last seven days;
+- every later night, what was updated since the cursor, newest first, two days further down than needed;
+- with `since` or `until`, the papers submitted in that window.
+
+A window that was left half way goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from paperlab.arxiv import categories, query_api
+from paperlab.arxiv.limiter import Clock
+from paperlab.errors import InvalidInput
+from paperlab.library.walk import Question, whole_minute
+from paperlab.settings import Settings
+from paperlab.store import cursors, database, upgrade
+
+FIRST_SYNC = timedelta(days=7)
+OVERLAP = timedelta(days=2)
+"""Papers appear with the time of their submission once moderators let them through, so below papers already seen."""
+NIGHTLY = "nightly"
+WINDOW = "window"
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """What the user asked for.  `categories` replaces those of the profile."""
+
+    profile: str = "llm"
+    categories: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    max_requests: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync would ask now."""
+
+    kind: str
+    question: Question
+    cursor_name: str
+    cursor: datetime | None
+    progress_name: str | None = None
+    """The cursor of an unfinished window."""
+    first: bool = False
+    page_size: int = 0
+
+    @property
+    def query(self) -> str:
+        question = self.question
+        order = "oldest first" if question.floor is None else f"updated since {question.floor:%Y-%m-%dT%H:%MZ}"
+        return f"{question.text}, {order}"
+
+
+def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions, now: datetime) -> Plan:
+    """Decide what to ask, from the cursors held.
+
+    Raises InvalidInput for an unknown profile or category and for an empty window.
+    """
+    asked = options.categories or settings.profile(options.profile).categories
+    names = categories.validate(sorted(asked))
+    cursor_name = f"{query_api.SOURCE}:{'+'.join(names)}"
+    cursor = held.get(cursor_name)
+    explicit = options.since is not None or options.until is not None
+    if cursor is not None and not explicit:
+        floor = cursor - OVERLAP
+        question = Question(names, floor=floor)
+        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=settings.arxiv.page_size)
+    until = options.until or now
+    since = options.since or until - FIRST_SYNC
+    if not since < until:
+        raise InvalidInput(
+            f"the window from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} is empty",
+            "--since must be before --until",
+        )
+    progress_name = f"{cursor_name}:{_window_name(options) if explicit else 'first'}"
+    reached = held.get(progress_name)
+    question = Question(names, since=whole_minute(reached or since), until=whole_minute(until + timedelta(seconds=59)))
+    return Plan(WINDOW, question, cursor_name, cursor, progress_name, not explicit, settings.arxiv.page_size)
+
+
+def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Plan:
+    """What a sync would ask now.  Asks nothing, writes nothing, creates nothing."""
+    engine = database.connect(settings)
+    held: Mapping[str, datetime] = {}
+    with database.storage_errors(engine):
+        missing = upgrade.check(engine).state == "missing"
+    if not missing:
+        with database.read_only(database.open_database(settings)) as session:
+            held = cursors.every(session)
+    return plan(held, settings, options, datetime.fromtimestamp((clock or Clock()).wall(), UTC))
+
+
+def _window_name(options: SyncOptions) -> str:
+    since = f"{options.since:%Y%m%d%H%M}" if options.since else ""
+    until = f"{options.until:%Y%m%d%H%M}" if options.until else ""
+    return f"{since}..{until}"
