@@ -41,7 +41,7 @@ SYMBOLS: dict[VerdictKind, tuple[str, str, str]] = {
     VerdictKind.INCONCLUSIVE: ("◐", "diamond", "#b26a00"),
     VerdictKind.NOT_COMPARABLE: ("≠", "square-open", "#6a4c93"),
     VerdictKind.NOT_ATTEMPTED: ("○", "circle-open", "#757575"),
-    VerdictKind.STALE: ("⧖", "hourglass", "#546e7a"),
+    VerdictKind.STALE: ("↻", "hourglass", "#546e7a"),
 }
 """A verdict as a character, as plotly's marker, and as a colour."""
 

@@ -34,7 +34,10 @@ _STYLE = """<style>
 [data-testid="stText"] {overflow-wrap: anywhere}
 [data-testid="stMetric"] {padding: 0}
 [data-testid="stMetricValue"] {font-size: 1.45rem}
-@media (max-width: 700px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem 1rem 2rem}}
+@media (max-width: 700px) {
+  [data-testid="stMainBlockContainer"] {padding: 4.2rem 1rem 2rem}
+  [data-testid="stTable"] td {min-width: 7rem}
+}
 </style>"""
 
 
