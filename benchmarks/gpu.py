@@ -17,19 +17,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from benchmarks import record  # noqa: E402 - the checkout need not be installed
 
 SECONDS_A_PART = 9 * 60
 
@@ -208,23 +208,13 @@ PARTS = (
 )
 
 
-def machine() -> dict[str, Any]:
+def card() -> dict[str, Any]:
+    """The GPU that the figures hold for."""
     import torch
 
     properties = torch.cuda.get_device_properties(0)
-    return {
-        "gpu": properties.name,
-        "memory_gb": round(properties.total_memory / 2**30, 1),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "cores": os.cpu_count(),
-    }
-
-
-def commit() -> str:
-    """The checkout's commit, or "unknown" where it was copied without its history."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    memory = round(properties.total_memory / 2**30, 1)
+    return {"gpu": properties.name, "memory_gb": memory, "torch": torch.__version__, "cuda": torch.version.cuda}
 
 
 def main() -> int:
@@ -250,22 +240,15 @@ def main() -> int:
         return 4
     words.out.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        record = words.out / f"gpu-{part.name}.json"
-        if (words.part and part.name not in words.part) or record.exists():
+        name = f"gpu-{part.name}"
+        if (words.part and part.name not in words.part) or (words.out / f"{name}.json").exists():
             continue
         print(f"{part.name}: {part.question}", file=sys.stderr)
         began = time.monotonic()
         measured = part.measure(Bench(words.out))
-        content = {
-            "question": part.question,
-            "predicted": part.predicted,
-            "measured": measured,
-            "seconds": math.ceil(time.monotonic() - began),
-            "machine": machine(),
-            "commit": commit(),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        record.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        seconds = math.ceil(time.monotonic() - began)
+        content = {"predicted": part.predicted, "measured": measured, "seconds": seconds, "card": card()}
+        record.write(words.out, name, part.question, content)
         print(json.dumps(measured))
     return 0
 

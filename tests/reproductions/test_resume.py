@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import record
 from reproductions import registry
 from reproductions.engine.interrupts import PreEmpted
 from reproductions.run_directory import RunDirectory, find_runs
@@ -279,13 +279,13 @@ def test_ten_kills_of_a_smoke_run_change_nothing(tmp_path):
     killed, undisturbed = only_run(killed_dir), only_run(undisturbed_dir)
     assert killed.run["fingerprint"] == undisturbed.run["fingerprint"], "the code was edited while this test ran"
     same = outcome(killed) == outcome(undisturbed)
-    report("resume-after-kills", killed, seed=seed, last_checkpoints_met=met, undisturbed_seconds=seconds, same=same)
+    question = "Do ten kills of a smoke run leave its weights and loss series as they would have been, bit for bit?"
+    measured = {"seed": seed, "last_checkpoints_met": met, "undisturbed_seconds": round(seconds, 1), "same": same}
+    report("resume-after-kills", question, **measured)
     assert same, f"seed {seed}"
 
 
-def report(name: str, run: RunDirectory, **measured: object) -> None:
+def report(name: str, question: str, **measured: object) -> None:
     """Keeps what was measured, with machine, commit and date, where `make soak` asks for it."""
     if folder := os.environ.get("PAPERLAB_SOAK_RESULTS"):
-        provenance = run.run["provenance"]
-        about = {"date": run.run["created_at"], "commit": provenance["commit"], "machine": provenance["hardware"]}
-        (Path(folder) / f"{name}.json").write_text(json.dumps({**about, **measured}, indent=2) + "\n")
+        record.write(ROOT / folder, name, question, measured)
