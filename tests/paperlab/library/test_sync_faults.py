@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from paperlab.arxiv.limiter import Clock
 from paperlab.entities import Receipt, ReceiptStatus
-from paperlab.errors import PaperlabError
+from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import sync
 from paperlab.library.plan import SyncOptions
 from paperlab.settings import Settings
 from paperlab.store import database, papers, receipts
 from paperlab.store.database import Engine
 from tests import fakes
-from tests.fakes import FakeArxiv, Schedule, make_papers
+from tests.fakes import FakeArxiv, make_papers
 
 INTERVAL_S = 0.002
 SEEDS = range(30)
@@ -42,27 +43,31 @@ def check(engine: Engine, arxiv: FakeArxiv, settings: Settings) -> None:
         assert receipt.held == receipt.new + receipt.revised + receipt.unchanged, receipt
         assert receipt.status is not ReceiptStatus.RUNNING, receipt
     assert arxiv.shortest_gap() >= settings.arxiv.interval_s
-    assert arxiv.most_in_flight == 1
 
 
 @pytest.fixture
-def meet(settings_for, engine_for) -> Iterator[Callable[..., None]]:
+def meet(settings_for, engine_for) -> Callable[..., None]:
     """Faulty nights, then two clean ones, in a world that goes on."""
 
-    def meet(schedule: Schedule, seed: int, nights: int) -> None:
-        with FakeArxiv(make_papers(60), seed=seed, stall_s=0.2) as arxiv:
-            settings = settings_for(arxiv.url, interval_s=INTERVAL_S, timeout_s=0.2, page_size=15)
+    def meet(names: Sequence[str], rate: float, seed: int, nights: int) -> None:
+        with FakeArxiv(make_papers(60), seed=seed, stall_s=5.0) as arxiv:
+            # A short time-out where one is meant to be met; elsewhere a busy machine must not look like a stall.
+            timeout_s = 0.3 if "stall" in names else 20.0
+            settings = settings_for(arxiv.url, interval_s=INTERVAL_S, timeout_s=timeout_s, page_size=15)
             engine = engine_for(settings)
             rng = random.Random(seed)
             for _ in range(nights):
-                arxiv.set_schedule(schedule)
+                arxiv.set_schedule(fakes.mix(seed, names, rate))
                 with suppress(PaperlabError):
                     run(engine, settings)
                 arxiv.arrive()
                 arxiv.revise(rng.choice(sorted(arxiv.papers)))
+            if "stall" not in names:
+                assert arxiv.most_in_flight == 1
             arxiv.set_schedule(fakes.never)
+            settings = replace(settings, arxiv=replace(settings.arxiv, timeout_s=20.0))
             for _ in range(2):
-                with suppress(PaperlabError):
+                with suppress(TryAgain):
                     run(engine, settings)
             check(engine, arxiv, settings)
 
@@ -71,10 +76,10 @@ def meet(settings_for, engine_for) -> Iterator[Callable[..., None]]:
 
 @pytest.mark.parametrize("name", fakes.FAULTS)
 def test_each_fault_alone_loses_nothing(name, meet):
-    meet(fakes.mix(7, [name], rate=0.4), 7, nights=1)
+    meet([name], rate=0.4, seed=7, nights=1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_five_faults_mixed_lose_nothing(seed, meet):
     names = random.Random(seed).sample(sorted(fakes.FAULTS), 5)
-    meet(fakes.mix(seed, names, rate=0.15), seed, nights=2)
+    meet(names, rate=0.15, seed=seed, nights=2)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +173,7 @@ def test_white_space_never_makes_a_difference(text):
     assert papers.normalised(f"\n{text} ") == papers.normalised(text)
 
 
+@hypothesis.settings(max_examples=25)
 @given(st.permutations(range(4)), st.data())
 def test_versions_may_come_in_any_order_and_any_grouping(order, data):
     versions = [replace(V1, version=n + 1, abstract=f"Abstract {n}.", updated_at=NOW + timedelta(n)) for n in range(4)]
