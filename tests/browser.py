@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 ROOT = Path(__file__).parents[1]
 SIZE = (1400, 1000)
-PATIENCE_MS = 60_000
+PATIENCE_MS = 100_000  # one to four seconds where the machine is idle
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -59,22 +59,18 @@ def serve(home: Path, port: int, *, cwd: Path = ROOT) -> Iterator[str]:
 
 
 @contextmanager
-def headless() -> Iterator[Browser]:
-    """A Chromium without a window that calls nobody on its own account."""
+def headless(size: tuple[int, int] = SIZE) -> Iterator[BrowserContext]:
+    """A Chromium without a window that calls nobody on its own account; its pages share one cache."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
         try:
-            yield browser
+            context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+            context.set_default_timeout(PATIENCE_MS)
+            yield context
         finally:
             browser.close()
-
-
-def new_page(browser: Browser, size: tuple[int, int] = SIZE) -> Page:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-    page.set_default_timeout(PATIENCE_MS)
-    return page
 
 
 def settle(page: Page) -> None:
@@ -86,8 +82,8 @@ def settle(page: Page) -> None:
 
 def screenshot(url: str, path: Path, size: tuple[int, int] = SIZE) -> None:
     """A picture of a page.  A tall `size` shows more of it: full-page pictures don't work with inner scrolling."""
-    with headless() as browser:
-        page = new_page(browser, size)
+    with headless(size) as browser:
+        page = browser.new_page()
         page.goto(url)
         settle(page)
         page.wait_for_timeout(1500)  # plotly draws after Streamlit has finished

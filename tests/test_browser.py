@@ -12,7 +12,7 @@ from tests.paperlab.dashboard import filled
 
 pytestmark = [
     pytest.mark.skipif(browser.chromium() is None, reason="no Chromium here: apt-get install chromium"),
-    pytest.mark.timeout(300),  # seconds when the machine is idle; a browser starves first when it is not
+    pytest.mark.timeout(600),  # seconds where the machine is idle; where it is not, a browser starves first
 ]
 
 
@@ -41,7 +41,7 @@ def page(served, chromium):
     """An empty page, and afterwards: no request left this machine, and the browser had nothing to complain about."""
     requests: list[str] = []
     complaints: list[str] = []
-    opened = browser.new_page(chromium)
+    opened = chromium.new_page()
     opened.on("request", lambda request: requests.append(request.url))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
