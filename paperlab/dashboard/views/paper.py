@@ -9,7 +9,7 @@ import streamlit as st
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list, run_plots
 from paperlab.dashboard.text import count, day, escape, people, plain, readable
-from paperlab.entities import Paper, Run, RunStatus
+from paperlab.entities import ClaimKind, Paper, Run, RunStatus, VerdictKind
 from paperlab.library.papers import PaperDetails
 from paperlab.store.runs import RunFilter
 
@@ -18,6 +18,7 @@ TITLE = "Paper"
 _RUNS_SHOWN = 12
 _CURVES_SHOWN = 4
 _TITLE_SHOWN = 400
+_UNCHECKED = (ClaimKind.STRUCTURAL, VerdictKind.NOT_ATTEMPTED)
 
 
 def render() -> None:
@@ -79,7 +80,7 @@ def _claims(arxiv_id: str) -> None:
     st.markdown(claim_list.tally(judged))
     claim_list.forest(judged)
     claim_list.tables(judged)
-    if any(item.verdict.kind.value == "not-attempted" for item in judged):
+    if any((item.claim.kind, item.verdict.kind) == _UNCHECKED for item in judged):
         st.caption("Structural claims are checked on any machine, without training:")
         st.code(f"paperlab claims check --source {arxiv_id}", language=None)
 
