@@ -235,8 +235,9 @@ def count(session: Session, wanted: PaperFilter | None = None) -> int:
 def category_counts(session: Session) -> dict[str, int]:
     """How many papers each category has, cross-lists included, the largest first."""
     n = sa.func.count()
-    statement = sa.select(_CATEGORIES.c.category, n).group_by(_CATEGORIES.c.category)
-    return {category: count for category, count in session.execute(statement.order_by(n.desc(), _CATEGORIES.c.category))}
+    largest_first = (n.desc(), _CATEGORIES.c.category)
+    statement = sa.select(_CATEGORIES.c.category, n).group_by(_CATEGORIES.c.category).order_by(*largest_first)
+    return {row.category: int(row[1]) for row in session.execute(statement)}
 
 
 def versions(session: Session, arxiv_id: str) -> list[Paper]:

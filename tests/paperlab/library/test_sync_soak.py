@@ -90,54 +90,74 @@ def statuses(home: Path) -> dict[int, str]:
         return dict(connection.execute("SELECT json_extract(process, '$.pid'), status FROM receipts").fetchall())
 
 
+def kill_until_complete(
+    environ: dict[str, str], rng: random.Random, lasts: float, most: int
+) -> list[tuple[int, float]]:
+    """Start the sync and kill it at a moment drawn from the time that it takes, until one ends or `most` were killed.
+
+    Returns process id and moment of each kill that met a sync between its first receipt and its last.
+    """
+    home = Path(environ["PAPERLAB_HOME"])
+    kills: list[tuple[int, float]] = []
+    while len(kills) < most:
+        moment = rng.uniform(0, lasts)
+        with subprocess.Popen(command(), cwd=ROOT, env=environ) as process:
+            assert wait_for_receipt(environ, process)
+            try:
+                process.wait(timeout=moment)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+        if statuses(home)[process.pid] != "running":
+            break
+        kills.append((process.pid, round(moment, 3)))
+    return kills
+
+
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 def test_killed_thirty_times_a_sync_ends_where_an_undisturbed_one_does(tmp_path):
-    """Half of the kills meet the first sync of a week, half the walk down to the cursor a night later."""
+    """Half of the kills meet first syncs of a week, half the walks down to the cursor on later nights."""
     rng = random.Random(SEED)
-    homes = {name: tmp_path / name for name in ("undisturbed", "killed")}
-    moments: list[float] = []
-    killed: list[int] = []
+    by_kind: dict[str, list[float]] = {"first": [], "nightly": []}
+    compared = interrupted = 0
     with FakeArxiv(make_papers(4000, datetime.now(UTC) - timedelta(hours=2))) as arxiv:
-        environs = {
-            name: environment(home, arxiv.url, 100) | {"PAPERLAB_ARXIV_INTERVAL": str(INTERVAL_S)}
-            for name, home in homes.items()
-        }
-        for night in range(2):
-            lasts = sync(environs["undisturbed"])
-            while len(killed) < KILLS * (night + 1) // 2:
-                moment = rng.uniform(0, lasts)
-                with subprocess.Popen(command(), cwd=ROOT, env=environs["killed"]) as process:
-                    assert wait_for_receipt(environs["killed"], process)
-                    time.sleep(moment)
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                if statuses(homes["killed"])[process.pid] == "running":  # otherwise it had ended before the kill
-                    killed.append(process.pid)
-                    moments.append(round(moment, 3))
-            sync(environs["killed"])
-            assert contents(homes["killed"]) == contents(homes["undisturbed"])
-            for _ in range(300):
-                arxiv.arrive()
-                arxiv.revise(rng.choice(sorted(arxiv.papers)))
+
+        def home_of(name: str) -> dict[str, str]:
+            return environment(tmp_path / name, arxiv.url, 100) | {"PAPERLAB_ARXIV_INTERVAL": str(INTERVAL_S)}
+
+        while sum(map(len, by_kind.values())) < KILLS:
+            undisturbed, killed = home_of(f"undisturbed-{compared}"), home_of(f"killed-{compared}")
+            for kind, kills in by_kind.items():
+                lasts = sync(undisturbed)
+                met = kill_until_complete(killed, rng, lasts, KILLS // 2 - len(kills))
+                kills.extend(moment for _, moment in met)
+                sync(killed)
+                found = statuses(tmp_path / f"killed-{compared}")
+                assert all(found[pid] == "interrupted" for pid, _ in met)
+                interrupted += len(met)
+                assert contents(tmp_path / f"killed-{compared}") == contents(tmp_path / f"undisturbed-{compared}")
+                for _ in range(100):
+                    arxiv.arrive()
+                    arxiv.revise(rng.choice(sorted(arxiv.papers)))
+            compared += 1
         assert arxiv.shortest_gap() >= INTERVAL_S
-    found = statuses(homes["killed"])
-    assert {found[pid] for pid in killed} == {"interrupted"}
-    kept = contents(homes["killed"])
-    sys.stdout.write(f"\nseed {SEED}: killed after {moments} s\n")
+        shortest_gap = arxiv.shortest_gap()
+    kept = contents(tmp_path / f"killed-{compared - 1}")
+    sys.stdout.write(f"\nseed {SEED}: killed after {by_kind} s\n")
     write(
         "sync-kills",
         "Is a sync that is killed at any moment, then run once more, equal to an undisturbed one?",
         {
             "seed": SEED,
-            "kills": len(killed),
-            "killed_after_s": moments,
+            "kills": interrupted,
+            "killed_after_s": by_kind,
+            "pairs_of_stores_compared": compared,
+            "papers_versions_matches_and_cursors_equal": True,
+            "interrupted_receipts": interrupted,
             "papers": len(kept["papers"]),
             "versions": len(kept["paper_versions"]),
-            "papers_versions_and_cursor_equal": True,
-            "cursors": kept["cursors"],
-            "interrupted_receipts": sum(found[pid] == "interrupted" for pid in killed),
-            "shortest_gap_s": round(arxiv.shortest_gap(), 4),
+            "requests": len(arxiv.requests),
+            "shortest_gap_s": round(shortest_gap, 4),
             "interval_s": INTERVAL_S,
         },
     )
