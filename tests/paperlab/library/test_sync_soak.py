@@ -127,7 +127,7 @@ def test_killed_thirty_times_a_sync_ends_where_an_undisturbed_one_does(tmp_path)
 
         while sum(map(len, by_kind.values())) < KILLS:
             undisturbed, killed = home_of(f"undisturbed-{compared}"), home_of(f"killed-{compared}")
-            for kind, kills in by_kind.items():
+            for kills in by_kind.values():
                 lasts = sync(undisturbed)
                 met = kill_until_complete(killed, rng, lasts, KILLS // 2 - len(kills))
                 kills.extend(moment for _, moment in met)
