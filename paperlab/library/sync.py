@@ -87,6 +87,8 @@ class _Sync:
     missing: int = 0
     remaining: int = 0
     """Of a window, what has not been walked to yet."""
+    unreadable: dict[str, None] = field(default_factory=dict)
+    """Entries that came but could not be read, each with its flaw."""
     newest: datetime | None = None
     """The latest update at the head of the list."""
 
@@ -116,7 +118,7 @@ class _Sync:
         return self.receipt
 
     def _fetch(self, question: Question, start: int, size: int) -> Page:
-        return query_api.fetch_page(
+        page = query_api.fetch_page(
             self.client,
             self.settings.arxiv.api_url,
             question.text,
@@ -125,6 +127,8 @@ class _Sync:
             order=question.order,
             descending=question.floor is not None,
         )
+        self.unreadable.update(dict.fromkeys(page.unreadable))
+        return page
 
     def _take(self, step: Step) -> None:
         """Store one page, and with the last one the cursor, in one transaction."""
@@ -139,9 +143,15 @@ class _Sync:
             status = ReceiptStatus.RUNNING
             if step.last:
                 status = ReceiptStatus.PARTIAL if self.missing else ReceiptStatus.COMPLETE
-            self.receipt = self._describe(session, status, "announced, but not given" if self.missing else "", now)
+            self.receipt = self._describe(session, status, self._what_is_missing(), now)
             receipts.save(session, self.receipt)
         self.progress(self.receipt)
+
+    def _what_is_missing(self) -> str:
+        if not self.missing:
+            return ""
+        flaws = "; ".join(list(self.unreadable)[:5])
+        return f"{self.missing} announced, but not given" + (f"; could not be read: {flaws}" if flaws else "")
 
     def _store(self, session: Session, arrived: tuple[Paper, ...], now: datetime) -> None:
         counts = papers.upsert(session, arrived, now)

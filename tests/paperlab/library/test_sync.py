@@ -269,6 +269,15 @@ def test_a_paper_that_is_never_given_stays_open_and_the_cursor_below_it(lab):
     assert lab.held() == lab.arxiv.truth()
 
 
+def test_an_entry_that_can_never_be_read_is_named_in_the_receipt(lab):
+    lab.arxiv.set_schedule(lambda _: ["unpublished"])
+    with pytest.raises(Stopped) as stopped:
+        lab.sync()
+    receipt = stopped.value.receipt
+    assert receipt.open > 0
+    assert re.search(r"arxiv\.org/abs/2611\.\d{5}v1: no <published>", receipt.reason)
+
+
 def test_a_long_retry_after_is_a_partial_receipt_and_the_next_sync_does_not_ask(lab):
     fakes.FAULTS["away"] = lambda _server, x, _rng: fakes._status(x, 429, Retry_After="3600")
     try:
