@@ -46,21 +46,26 @@ def rank_of(rank: int, port: int, runs_dir: Path, changes: dict[str, str], make_
 
 
 def two_ranks(runs_dir: Path, changes: dict[str, str], make_task: type[Task] = Task) -> list[int | None]:
-    """Trains with two gloo processes, forked because they need not import torch again.  Returns their exit codes."""
+    """Trains with two gloo processes and returns their exit codes.
+
+    They are forked from a server that has imported torch and run nothing: threads of this process can't be left behind
+    in them holding a lock.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    fork = multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=rank_of, args=(rank, port, runs_dir, changes, make_task)) for rank in (0, 1)]
+    clean = multiprocessing.get_context("forkserver")
+    clean.set_forkserver_preload(["reproductions.engine.trainer"])
+    ranks = [clean.Process(target=rank_of, args=(rank, port, runs_dir, changes, make_task)) for rank in (0, 1)]
     for process in ranks:
         process.start()
     for process in ranks:
         process.join(60)
+        process.kill()
     return [process.exitcode for process in ranks]
 
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     # a remark on in-place changes of a model's output, of which there are none
     pytest.mark.filterwarnings("ignore:FSDP2-wrapped module .* returned a view tensor:UserWarning"),
 ]
