@@ -53,7 +53,10 @@ class ArxivId:
 
 
 def _strip_address(text: str) -> str:
-    parts = urlsplit(text if "://" in text else "")
+    try:
+        parts = urlsplit(text if "://" in text else "")
+    except ValueError:  # such as an unclosed bracket in the host
+        return text
     if parts.netloc:
         host = parts.netloc.lower().rpartition("@")[2].partition(":")[0]
         path = unquote(parts.path)

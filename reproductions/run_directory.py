@@ -270,6 +270,8 @@ class RunDirectory:
         content = _read_json(self.path / "run.json")
         if content is None:
             raise InvalidInput(f"{self.path} is not a run directory: it has no readable run.json")
+        if not isinstance(content.get("format", 0), int):
+            raise InvalidInput(f"{self.path} has the format {content['format']!r}, which is no number")
         if content.get("format", 0) > FORMAT:
             raise InvalidInput(f"{self.path} has format {content['format']}, newer than {FORMAT}", "update paperlab")
         return content
@@ -347,9 +349,9 @@ def find_runs(runs_dir: Path, on_skip: Callable[[Path, str], None] | None = None
         run = RunDirectory(path)
         try:
             run.run  # noqa: B018 - reading it is the test
-        except ReproductionError as error:
+        except (ReproductionError, OSError, RecursionError) as error:
             if on_skip is not None:
-                on_skip(path, error.message)
+                on_skip(path, error.message if isinstance(error, ReproductionError) else str(error))
             continue
         runs.append(run)
     return runs

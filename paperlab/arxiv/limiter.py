@@ -71,11 +71,11 @@ class Limiter:
         """
         waited = self._wait_until_welcome(patience_s)
         began = self.clock.monotonic()
-        self._acquire()
+        self._acquire(patience_s)
         while self.away()[0] > 0:  # another process was told so while we waited for the lock
             self._lock.release()
             self._wait_until_welcome(patience_s)
-            self._acquire()
+            self._acquire(patience_s)
         try:
             now = self.clock.wall()
             state = self._read()
@@ -126,12 +126,12 @@ class Limiter:
         self.clock.sleep(seconds)
         return seconds
 
-    def _acquire(self) -> None:
+    def _acquire(self, patience_s: float = LOCK_PATIENCE_S) -> None:
         try:
-            self._lock.acquire(timeout=LOCK_PATIENCE_S, poll_interval=0.02)
+            self._lock.acquire(timeout=min(LOCK_PATIENCE_S, patience_s), poll_interval=0.02)
         except Timeout as error:
             raise TryAgain(
-                "another process has been speaking to arXiv for ten minutes",
+                f"another process has been speaking to arXiv for {min(LOCK_PATIENCE_S, patience_s):.0f} s",
                 "look for a paperlab that hangs: only one connection may be open",
                 reason="lock",
                 retry_after_s=self.interval_s,

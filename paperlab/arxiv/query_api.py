@@ -9,6 +9,7 @@ Manual: https://info.arxiv.org/help/api/user-manual.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,10 @@ IDS_PER_REQUEST = 100
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 _ERROR_ID = "/api/errors"
+_FORBIDDEN = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]));"
+)
+"""Characters that XML 1.0 knows no way to write; one in an abstract must not keep all papers away."""
 
 Order = Literal["submittedDate", "lastUpdatedDate"]
 
@@ -144,6 +149,7 @@ class Answer:
 
 def read_answer(body: bytes) -> Answer:
     """Parse strictly.  Raises BadAnswer for anything but a whole Atom feed, InvalidInput for arXiv's error entry."""
+    body = _FORBIDDEN.sub(b" ", body)
     root = _parse(body)
     entries = root.findall(f"{_ATOM}entry")
     for entry in entries:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +37,11 @@ _EPILOG = (
     "Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid input, 4 environment not ready, "
     "6/7 a claim differs/is inconclusive (with --gate), 75 try again, nothing is lost."
 )
+
+
+_INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+_STOPPED = errors.TryAgain("stopped", "the same command goes on; nothing is lost", reason="interrupted")
 
 
 def command_line(loaded: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
@@ -91,20 +98,31 @@ def exit_code(words: Sequence[str]) -> int:
         with _nothing_collected():
             app = command_line(words[:1])
         result = app(list(words), prog_name="paperlab", standalone_mode=False)
-    except errors.PaperlabError as error:
-        return _show(error, as_json)
     except TyperException as error:
         _show_usage(error)
         return errors.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        output.talk("stopped; the same command goes on")
-        return errors.TRY_AGAIN
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        result = _INTERRUPTED
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer turns a reader that has gone, as in `| head`, into an exit of its own.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        sys.stdout = io.StringIO()  # the last flush needs somewhere to go
+        result = 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: it is logged, and ends in exit 1
-        return _our_fault(error, as_json)
+        return _ended(error, as_json)
+    if result == _INTERRUPTED:
+        return _show(_STOPPED, as_json)
     return result if isinstance(result, int) else 0
+
+
+def _ended(error: Exception, as_json: bool) -> int:
+    """What an error that ended a command is to the user."""
+    if isinstance(error, errors.PaperlabError):
+        return _show(error, as_json)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _show(errors.NotReady("the output can't be written: the disk is full", "make room"), False)
+    return _our_fault(error, as_json)
 
 
 @contextmanager

@@ -199,7 +199,7 @@ def _described(directory: RunDirectory) -> Run | None:
     """The run, or None where the directory is damaged: the page of that run says why."""
     try:
         return changes.describe(directory, directory.events(), directory.result)
-    except (ReproductionError, KeyError, TypeError, ValueError):
+    except (ReproductionError, *changes.UNREADABLE):
         return None
 
 

@@ -50,7 +50,7 @@ class Progress:
                 events = tuple(self.directory.events())
             except ReproductionError as error:
                 raise NotReady(error.message, error.hint) from error
-            except (KeyError, TypeError, ValueError) as error:
+            except changes.UNREADABLE as error:
                 path = self.directory.path
                 raise NotReady(f"{path} can't be read: {type(error).__name__} {error}", "paperlab runs list") from error
             return RunView(

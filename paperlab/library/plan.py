@@ -69,6 +69,9 @@ def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions,
     cursor_name = f"{query_api.SOURCE}:{'+'.join(names)}"
     cursor = held.get(cursor_name)
     explicit = options.since is not None or options.until is not None
+    if cursor is not None and cursor > now:
+        # A clock that was ahead wrote it: nothing was announced in the future, so what it passes is looked at again.
+        cursor = now - FIRST_SYNC
     if cursor is not None and not explicit:
         floor = cursor - OVERLAP
         question = Question(names, floor=floor)

@@ -188,11 +188,11 @@ class _Sync:
     def _first_cursor(self, session: Session, began: datetime) -> datetime:
         """Revisions made while the first window was fetched, in parts perhaps, must stay above the cursor."""
         question = self.plan.question
-        until = question.until or began
+        end = min(question.until or began, began)
         newest = papers.newest_update(
-            session, question.categories, since=until - FIRST_SYNC - OVERLAP, until=until, not_after=began
+            session, question.categories, since=end - FIRST_SYNC - OVERLAP, until=end, not_after=began
         )
-        return newest or until - FIRST_SYNC
+        return newest or end - FIRST_SYNC
 
     def _describe(self, session: Session, status: ReceiptStatus, reason: str, now: datetime) -> Receipt:
         outcomes = list(self.outcomes.values())

@@ -126,12 +126,17 @@ def _through_window(pages: _Pages) -> Iterator[Step]:
         yield Step(part.papers)
 
 
+EDGE = 3
+"""Entries at the old end of a page that have to lie below the floor before a walk ends."""
+
+
 def _down_to_floor(pages: _Pages, floor: datetime) -> Iterator[Step]:
     start, missing, restarts = 0, 0, 0
     before: frozenset[str] = frozenset()
     while True:
         part = pages.slice(start)
-        below = any(paper.updated_at < floor for paper in part.papers)
+        # One entry out of order is no end: the oldest few of the page have to agree that the floor is reached.
+        below = bool(part.papers) and all(paper.updated_at < floor for paper in part.papers[-EDGE:])
         at_end = not part.papers or (pages.total is not None and part.end >= pages.total)
         moved = bool(before and part.ids) and before.isdisjoint(part.ids)
         astray = moved or (at_end and not below and not pages.total_is_confirmed())

@@ -81,6 +81,10 @@ def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
     )
 
 
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, OSError)
+"""What reading a damaged directory can raise; one such run must not hide the others."""
+
+
 def untouched(directory: RunDirectory, state: Mapping[str, Any]) -> bool:
     """Whether no file has changed since `state` was noted: a few calls of stat."""
     return bool(state.get("format") == _FORMAT and state.get("stamps") == _stamps(directory))

@@ -15,7 +15,7 @@ from paperlab.entities import Run, RunStatus
 from paperlab.errors import InvalidInput
 from paperlab.runs import changes
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, Session, read_only, session
+from paperlab.store.database import Engine, Session, StatementError, read_only, session
 from reproductions.run_directory import ReproductionError, RunDirectory, find_runs
 
 
@@ -55,7 +55,7 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
             counts = _index_one(engine, directory, before, rebuild, counts)
         except ReproductionError as error:
             skipped.append((directory.path, error.message))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (*changes.UNREADABLE, StatementError) as error:
             skipped.append((directory.path, f"it can't be read: {type(error).__name__} {error}"))
     gone = _gone(known, runs_dir) if runs_dir.is_dir() and not is_run else []
     if gone:

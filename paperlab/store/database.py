@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, StatementError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -30,6 +30,7 @@ __all__ = [
     "BUSY_TIMEOUT_S",
     "Engine",
     "Session",
+    "StatementError",
     "connect",
     "data_version",
     "location",
@@ -73,7 +74,7 @@ def connect(settings: Settings) -> Engine:
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidInput(
-            f'"{settings.database_url}" is not a database address that can be used: {error}',
+            f'"{settings.database_url.rpartition("@")[2]}" is not a database address that can be used: {error}',
             "example: PAPERLAB_DATABASE_URL=sqlite:////home/me/papers.db",
         ) from error
     if engine.dialect.name == "sqlite":

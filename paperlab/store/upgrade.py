@@ -125,7 +125,7 @@ def backup(engine: Engine, target: Path) -> None:
             source.backup(copy, pages=1000, sleep=0.01)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file that can be carried about
         partial.rename(target)
-    except (sqlite3.OperationalError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         partial.unlink(missing_ok=True)
         raise NotReady(
             f"{source_path} can't be copied to {target}: {error}", "name a file on a disk with room"

@@ -157,3 +157,11 @@ def test_a_mutated_answer_raises_nothing_but_our_own_errors(data):
     except (BadAnswer, PaperlabError):
         return
     assert answer.readable >= 0
+
+
+@pytest.mark.parametrize("character", [b"\x01", b"\x1f", b"&#1;", b"&#x1F;", b"&#0;"])
+def test_a_character_that_xml_forbids_keeps_no_paper_away(character):
+    body = feed_of(*make_papers(3))
+    answer = query_api.read_answer(body.replace(b"</title>", character + b"</title>"))
+    assert answer.readable == 3
+    assert character not in answer.body

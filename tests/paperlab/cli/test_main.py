@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -95,3 +98,18 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself(capsys):
 def test_a_command_that_does_not_exist_is_a_usage_error(capsys):
     assert main.exit_code(["paper", "list"]) == 2
     assert "paper" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path):
+    environ = {**os.environ, "PAPERLAB_HOME": str(tmp_path)}
+    command = f"{sys.executable} -m paperlab papers list --json; echo $? >&2"
+    subprocess.run([sys.executable, "-m", "paperlab", "db", "upgrade"], env=environ, check=True, capture_output=True)
+    done = subprocess.run(["sh", "-c", f"({command}) | true"], env=environ, capture_output=True, text=True, check=False)
+    assert done.stderr.strip().splitlines()[-1] == "0"
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_try_again_with_a_reason(monkeypatch, capsys):
+    monkeypatch.setattr(main, "command_line", lambda _loaded: lambda *_args, **_words: 130)
+    assert main.exit_code(["sync", "--json"]) == 75
+    assert json.loads(capsys.readouterr().out)["reason"] == "interrupted"

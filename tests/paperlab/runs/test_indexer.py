@@ -188,3 +188,22 @@ def test_twenty_thousand_points_are_indexed_in_seconds(engine: Engine, runs_dir:
     assert indexer.index(engine, runs_dir).points == 20_000
     assert time.process_time() - began < 5.0
     assert len(points(engine, RunDirectory(recorder.path).id)) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", '{"format": "one"}'),
+        ("run.json", '{"format": null}'),
+        ("metrics.jsonl", '{"step": 1, "time": 1.0, "name": "train/loss", "value": 1' + "0" * 400 + "}\n"),
+        ("metrics.jsonl", '{"step": 1e30, "time": 1.0, "name": "train/loss", "value": 1.0}\n'),
+        ("result.json", '{"measurements": [], "step": 1, "seconds": {}}'),
+        ("heartbeat", '{"time": 1e20}'),
+    ],
+)
+def test_one_damaged_run_does_not_hide_the_others(engine: Engine, runs_dir: Path, file: str, content: str) -> None:
+    directories.finished(runs_dir)
+    damaged = directories.finished(runs_dir, seed=2)
+    (damaged / file).write_text(content)
+    counts = indexer.index(engine, runs_dir)
+    assert counts.changed >= 1
