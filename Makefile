@@ -58,7 +58,7 @@ check: setup
 	$(BIN)/python docs/generate_cli.py --check
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: setup
 	PAPERLAB_SOAK_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak --timeout 3600 -s

@@ -16,6 +16,11 @@ from paperlab.store.database import Engine
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser first: it waits more than it computes, and at the end one worker would wait alone."""
+    items.sort(key=lambda item: "test_browser" not in item.nodeid)
+
+
 @pytest.fixture
 def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     """Settings of a home of its own: `settings_for(url, interval_s=0.0, timeout_s=5.0, page_size=50)`."""
