@@ -25,7 +25,7 @@ $(VENV)/bin/python:
 	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) --upgrade "pip>=25.1"
 
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e ".[train,dashboard]"
+	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e ".[train,ranking,dashboard]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -17,6 +17,15 @@ _OLD = r"(?P<old>(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<serial>\d{2}
 _ID = re.compile(rf"(?:{_NEW}|{_OLD})(?:v(?P<version>[1-9]\d*))?", re.ASCII)
 _HOSTS = ("arxiv.org", "export.arxiv.org", "www.arxiv.org", "alphaxiv.org", "www.alphaxiv.org", "ar5iv.org")
 _FIVE_DIGITS_SINCE = 1501
+_ARCHIVES = (
+    *("astro-ph", "cond-mat", "cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat", "gr-qc"),
+    *("hep-ex", "hep-lat", "hep-ph", "hep-th", "math-ph", "nucl-ex", "nucl-th", "quant-ph", "acc-phys", "adap-org"),
+    *("alg-geom", "ao-sci", "atom-ph", "bayes-an", "chao-dyn", "chem-ph", "cmp-lg", "comp-gas", "dg-ga", "funct-an"),
+    *("mtrl-th", "patt-sol", "plasm-ph", "q-alg", "solv-int", "supr-con"),
+)
+"""Archives that ever stood in an identifier.  Stored ordinals count by this order: only append to it."""
+_PER_MONTH = 1_000_000
+_OLD_STYLE = 100_000
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +41,27 @@ class ArxivId:
     @property
     def abstract_url(self) -> str:
         return f"https://arxiv.org/abs/{self}"
+
+    @property
+    def ordinal(self) -> int:
+        """A number of the identifier without version that grows with the month and, since April 2007, within it."""
+        archive, slash, serial = self.base.partition("/")
+        if not slash:
+            month, _, number = self.base.partition(".")
+            return (200_000 + int(month)) * _PER_MONTH + int(number)
+        century = 190_000 if serial[0] == "9" else 200_000
+        old = _OLD_STYLE + _ARCHIVES.index(archive) * 1000 + int(serial[4:])
+        return (century + int(serial[:4])) * _PER_MONTH + old
+
+    @classmethod
+    def from_ordinal(cls, ordinal: int) -> ArxivId:
+        """The identifier that has this `ordinal`."""
+        month, number = divmod(ordinal, _PER_MONTH)
+        yymm = f"{month % 10_000:04d}"
+        if number < _OLD_STYLE:
+            return cls(f"{yymm}.{number:0{5 if month % 10_000 >= _FIVE_DIGITS_SINCE else 4}d}")
+        archive, serial = divmod(number - _OLD_STYLE, 1000)
+        return cls(f"{_ARCHIVES[archive]}/{yymm}{serial:03d}")
 
     @classmethod
     def parse(cls, text: str) -> ArxivId:
@@ -70,7 +100,7 @@ def _strip_address(text: str) -> str:
 
 def _plausible(match: re.Match[str]) -> bool:
     if match["old"]:
-        return True
+        return match["archive"] in _ARCHIVES
     month = int(match["year"] + match["month"])
     digits = 5 if month >= _FIVE_DIGITS_SINCE else 4
     return month >= 704 and len(match["number"]) == digits and int(match["number"]) > 0

@@ -34,7 +34,9 @@ class Paper:
     journal_ref: str | None = None
     doi: str | None = None
     source: str = "query-api"
-    """Who told us: "query-api", or "seed" for the landmark papers that ship with paperlab."""
+    """Who told us: "query-api", "oai", "snapshot", or "seed" for the landmark papers that ship with paperlab."""
+    withdrawn: bool = False
+    """The authors or arXiv took the paper back; it stays listed."""
 
     @property
     def abstract_url(self) -> str:
@@ -103,6 +105,139 @@ class Receipt:
     """Seconds spent waiting for the rate limit and back-off."""
     cursor_before: datetime | None
     cursor_after: datetime | None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What only some sources tell: matches by profile, announcement types, refusals by status."""
+
+
+class AnnouncementKind(StrEnum):
+    """arXiv's announcement types, as its RSS feed has them."""
+
+    NEW = "new"
+    CROSS = "cross"
+    REPLACE = "replace"
+    REPLACE_CROSS = "replace-cross"
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One paper's version in arXiv's daily announcement."""
+
+    arxiv_id: str
+    version: int
+    kind: AnnouncementKind
+    announced_at: datetime
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A paper that a source announced and that is not held (or was, if closed)."""
+
+    arxiv_id: str
+    version: int
+    source: str
+    reason: str
+    opened_at: datetime
+    tries: int = 0
+    last_tried_at: datetime | None = None
+    closed_at: datetime | None = None
+    outcome: str | None = None
+
+
+# --- what the reader wants to see -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Watchlist:
+    """A question that is asked of every paper as it arrives."""
+
+    name: str
+    query: str
+    created_at: datetime
+    matched_query: str | None = None
+
+
+class AlertKind(StrEnum):
+    REPLACED = "replaced"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something happened to a paper that the reader starred or that we reproduced."""
+
+    id: int
+    arxiv_id: str
+    kind: AlertKind
+    details: Mapping[str, Any]
+    raised_at: datetime
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Note:
+    id: int
+    arxiv_id: str
+    text: str
+    written_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader did with a paper so far."""
+
+    arxiv_id: str
+    starred_at: datetime | None = None
+    read_at: datetime | None = None
+    skipped_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+# --- code and reported results --------------------------------------------------------------------------------
+
+
+class LinkKind(StrEnum):
+    REPOSITORY = "repository"
+    OWNER = "owner"
+    """An account, organisation or collection on a code host."""
+    PAGE = "page"
+    ARCHIVE = "archive"
+    """A deposit of files: Zenodo, figshare, OSF, a shared drive."""
+
+
+class LinkRole(StrEnum):
+    OWN = "own"
+    OTHER = "other"
+    """Somebody else's work that the paper uses."""
+
+
+@dataclass(frozen=True)
+class CodeLink:
+    """An address at which a paper's code or artefacts are said to be."""
+
+    arxiv_id: str
+    url: str
+    source: str
+    """ "abstract", "comment" or "papers-with-code"."""
+    kind: LinkKind
+    role: LinkRole
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportedResult:
+    """A number that somebody's leaderboard says a paper reports.  Never a measurement."""
+
+    source: str
+    task: str
+    dataset: str
+    model: str
+    metric: str
+    value_text: str
+    value: float | None
+    arxiv_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 # --- claims and verdicts --------------------------------------------------------------------------------------

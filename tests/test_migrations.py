@@ -80,8 +80,9 @@ def test_a_database_of_a_past_revision_is_brought_up_and_keeps_its_papers(dump, 
 def test_a_schema_that_is_too_old_is_refused_with_the_command_that_helps(settings_for, monkeypatch):
     settings = settings_for()
     database.open_database(settings, create=True)
-    monkeypatch.setattr(upgrade, "revisions", lambda: ["0001", "0002"])
-    with pytest.raises(NotReady, match="has schema 0001, this paperlab needs 0002") as old:
+    newest = upgrade.revisions()[-1]
+    monkeypatch.setattr(upgrade, "revisions", lambda: [newest, "9998"])
+    with pytest.raises(NotReady, match=f"has schema {newest}, this paperlab needs 9998") as old:
         library.open_or_create(settings)
     assert "paperlab db upgrade" in old.value.hint
 

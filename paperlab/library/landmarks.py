@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.errors import InvalidInput
-from paperlab.library import profiles
+from paperlab.library import arrivals
 from paperlab.settings import Settings
 from paperlab.store import database, papers
 from reproductions import registry
@@ -25,8 +25,7 @@ def seed(engine: database.Engine, settings: Settings, now: datetime) -> int:
     if not missing:
         return 0
     with database.session(engine) as session:
-        written = papers.upsert(session, missing, now).changed
-        profiles.record(session, settings.profiles, missing)
+        written = arrivals.take(session, settings, missing, now).changed
     return len(written)
 
 

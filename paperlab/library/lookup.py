@@ -13,9 +13,9 @@ from paperlab.arxiv.limiter import Clock, Limiter
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import InvalidInput, PaperlabError, TryAgain
-from paperlab.library import profiles
+from paperlab.library import arrivals
 from paperlab.settings import Settings
-from paperlab.store import database, papers, receipts
+from paperlab.store import database, receipts
 from paperlab.store.database import Engine
 
 LOOKUP = "lookup"
@@ -81,8 +81,7 @@ def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock
             got.extend(found)
             unknown.extend(absent)
             with database.session(engine) as session:
-                counts = papers.upsert(session, found, _time(clock))
-                profiles.record(session, settings.profiles, papers.get_many(session, counts.changed))
+                counts = arrivals.take(session, settings, found, _time(clock))
             tally.update(new=counts.new, revised=counts.revised, unchanged=counts.unchanged)
     reason = stopped.message if stopped else f"unknown to arXiv: {', '.join(unknown)}" if unknown else ""
     with database.session(engine) as session:

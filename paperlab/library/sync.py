@@ -21,7 +21,7 @@ from paperlab.arxiv.limiter import Clock, Limiter
 from paperlab.arxiv.query_api import Page
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import NotReady, PaperlabError, TryAgain
-from paperlab.library import landmarks, profiles
+from paperlab.library import arrivals, landmarks, profiles
 from paperlab.library.plan import FIRST_SYNC, NIGHTLY, OVERLAP, WINDOW, Plan, SyncOptions, plan
 from paperlab.library.walk import Question, Step, walk
 from paperlab.settings import Settings
@@ -154,8 +154,7 @@ class _Sync:
         return f"{self.missing} announced, but not given" + (f"; could not be read: {flaws}" if flaws else "")
 
     def _store(self, session: Session, arrived: tuple[Paper, ...], now: datetime) -> None:
-        counts = papers.upsert(session, arrived, now)
-        profiles.record(session, self.settings.profiles, papers.get_many(session, counts.changed))
+        counts = arrivals.take(session, self.settings, arrived, now)
         for paper in arrived:
             if paper.arxiv_id in counts.arrived:
                 self.outcomes[paper.arxiv_id] = "new"

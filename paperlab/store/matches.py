@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from paperlab.entities import ProfileMatch
-from paperlab.store.schema import ProfileMatchRow, ProfileRow
+from paperlab.store.schema import PaperRow, ProfileMatchRow, ProfileRow
 
 _MATCHES = cast(sa.Table, ProfileMatchRow.__table__)
 _IDS_PER_QUERY = 500
@@ -25,9 +25,11 @@ def replace(
     for start in range(0, len(ids), _IDS_PER_QUERY):
         chunk = ids[start : start + _IDS_PER_QUERY]
         session.execute(sa.delete(_MATCHES).where(_MATCHES.c.arxiv_id.in_(chunk), _MATCHES.c.profile.in_(names)))
-    rows = [{"profile": m.profile, "arxiv_id": m.arxiv_id, "terms": list(m.terms)} for m in matches]
+    rows = [{"profile": m.profile, "key": m.arxiv_id, "terms": list(m.terms)} for m in matches]
     if rows:
-        session.execute(sa.insert(_MATCHES), rows)
+        submitted = sa.select(PaperRow.submitted_at).where(PaperRow.arxiv_id == sa.bindparam("key")).scalar_subquery()
+        statement = sa.insert(_MATCHES).values(arxiv_id=sa.bindparam("key"), submitted_at=submitted)
+        session.connection().execute(statement, rows)
 
 
 def of_paper(session: Session, arxiv_id: str) -> list[ProfileMatch]:

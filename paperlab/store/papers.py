@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.store.schema import PaperCategoryRow, PaperRow, PaperVersionRow, ProfileMatchRow
 
@@ -37,6 +38,8 @@ class UpsertCounts:
     """The ids whose record here is another now, new ones included."""
     arrived: frozenset[str] = frozenset()
     """The ids that were not held before."""
+    before: Mapping[str, Paper] = field(default_factory=dict)
+    """Of every record that was replaced, what it was."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
         session.connection().execute(
             statement, [{**_record(p), "key": p.arxiv_id, "last_changed_at": now} for p in updates]
         )
-        moved = [p.arxiv_id for p in updates if p.categories != held[p.arxiv_id].categories]
-        for ids in _batches(moved):
-            session.execute(sa.delete(_CATEGORIES).where(_CATEGORIES.c.arxiv_id.in_(ids)))
-    _insert_categories(session, [*inserts, *(p for p in updates if p.categories != held[p.arxiv_id].categories)])
+    moved = [paper for paper in updates if _moves(paper, held[paper.arxiv_id])]
+    for ids in _batches(paper.arxiv_id for paper in moved):
+        session.execute(sa.delete(_CATEGORIES).where(_CATEGORIES.c.arxiv_id.in_(ids)))
+    _insert_categories(session, [*inserts, *moved])
     _upsert_versions(session, arriving, now)
     return UpsertCounts(
         new=len(inserts),
@@ -99,6 +102,7 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
         unchanged=len(arriving) - len(inserts) - len(updates),
         changed=frozenset(paper.arxiv_id for paper in (*inserts, *updates)),
         arrived=frozenset(paper.arxiv_id for paper in inserts),
+        before={paper.arxiv_id: held[paper.arxiv_id] for paper in updates},
     )
 
 
@@ -113,6 +117,11 @@ def _replaces(arriving: Paper, held: Paper) -> bool:
     if arriving.version != held.version:
         return arriving.version > held.version
     return _content(arriving) != _content(held)
+
+
+def _moves(arriving: Paper, held: Paper) -> bool:
+    """Whether the rows by which its categories list it change."""
+    return (arriving.categories, arriving.submitted_at) != (held.categories, held.submitted_at)
 
 
 def _content(paper: Paper) -> tuple[Any, ...]:
@@ -141,12 +150,19 @@ def _record(paper: Paper) -> dict[str, Any]:
         "submitted_at": paper.submitted_at,
         "updated_at": paper.updated_at,
         "source": paper.source,
+        "ordinal": ArxivId(paper.arxiv_id).ordinal,
+        "withdrawn": paper.withdrawn,
     }
 
 
 def _insert_categories(session: Session, papers: Iterable[Paper]) -> None:
     rows = [
-        {"arxiv_id": paper.arxiv_id, "category": category, "position": position}
+        {
+            "arxiv_id": paper.arxiv_id,
+            "category": category,
+            "position": position,
+            "submitted_at": paper.submitted_at,
+        }
         for paper in papers
         for position, category in enumerate(dict.fromkeys(paper.categories))
     ]
@@ -336,6 +352,7 @@ def _as_papers(session: Session, rows: Sequence[sa.Row[Any]]) -> list[Paper]:
             journal_ref=row.journal_ref,
             doi=row.doi,
             source=row.source,
+            withdrawn=row.withdrawn,
         )
         for row in rows
     ]

@@ -53,6 +53,7 @@ def save(session: Session, receipt: Receipt) -> None:
         *("waited_s", "cursor_before", "cursor_after"),
     ):
         setattr(row, name, getattr(receipt, name))
+    row.details = dict(receipt.details)
     row.status = receipt.status.value
     session.flush()
 
@@ -116,4 +117,5 @@ def _as_receipt(row: ReceiptRow) -> Receipt:
         waited_s=row.waited_s,
         cursor_before=row.cursor_before,
         cursor_after=row.cursor_after,
+        details=row.details,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Float,
@@ -73,6 +74,9 @@ class PaperRow(Base):
     """When this paper came into the store."""
     last_changed_at: Mapped[datetime]
     """When its record here last changed."""
+    ordinal: Mapped[int] = mapped_column(BigInteger, index=True, unique=True)
+    """The identifier as a number that grows with time (ArxivId.ordinal): the row of the full-text index."""
+    withdrawn: Mapped[bool] = mapped_column(default=False)
 
 
 class PaperCategoryRow(Base):
@@ -83,8 +87,10 @@ class PaperCategoryRow(Base):
     arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
     category: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
+    submitted_at: Mapped[datetime]
+    """As in `papers`: the newest of a category are found without a look at the others."""
 
-    __table_args__ = (Index(None, "category", "arxiv_id"),)
+    __table_args__ = (Index(None, "category", "submitted_at", "arxiv_id"),)
 
 
 class PaperVersionRow(Base):
@@ -112,8 +118,10 @@ class ProfileMatchRow(Base):
     profile: Mapped[str] = mapped_column(primary_key=True)
     arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
     terms: Mapped[list[str]]
+    submitted_at: Mapped[datetime]
+    """As in `papers`."""
 
-    __table_args__ = (Index(None, "arxiv_id"),)
+    __table_args__ = (Index(None, "arxiv_id"), Index(None, "profile", "submitted_at", "arxiv_id"))
 
 
 class ProfileRow(Base):
@@ -164,6 +172,191 @@ class ReceiptRow(Base):
     cursor_after: Mapped[datetime | None]
     process: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Host and process id of the sync, so that the next one can tell whether it died."""
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What only some sources tell: matches by profile, announcement types, refusals by status."""
+
+
+class AnnouncementRow(Base):
+    """What arXiv's daily feed announced, whether or not we hold it yet."""
+
+    __tablename__ = "announcements"
+
+    arxiv_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """ "new", "cross", "replace" or "replace-cross"."""
+    announced_at: Mapped[datetime] = mapped_column(index=True)
+    first_seen_at: Mapped[datetime]
+
+
+class FeedRow(Base):
+    """What a feed said of itself the last time, so that an unchanged one is not sent and a repeated one is noticed."""
+
+    __tablename__ = "feeds"
+
+    url: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    published_at: Mapped[datetime | None]
+    content_hash: Mapped[str]
+    """Of the announced versions, in no order: yesterday's batch under today's date has yesterday's."""
+    fetched_at: Mapped[datetime]
+
+
+class GapRow(Base):
+    """A paper that was announced and is not held; the next sync asks for it."""
+
+    __tablename__ = "gaps"
+
+    arxiv_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    """Who announced it: "rss", "oai", ..."""
+    reason: Mapped[str]
+    opened_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    last_tried_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    outcome: Mapped[str | None]
+    """ "held", or why it will not come."""
+
+
+class HarvestRow(Base):
+    """How far a long reading has come: an OAI-PMH harvest with its token, a snapshot file with its offset."""
+
+    __tablename__ = "harvests"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+# --- what the reader wants to see (primary) -------------------------------------------------------------------
+
+
+class WatchlistRow(Base):
+    __tablename__ = "watchlists"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    query: Mapped[str]
+    """In the query language of paperlab/query.py."""
+    created_at: Mapped[datetime]
+    matched_query: Mapped[str | None]
+    """The query with which every paper held was last matched; another one is matched backwards anew."""
+
+
+class WatchMatchRow(Base):
+    __tablename__ = "watch_matches"
+
+    watchlist: Mapped[str] = mapped_column(ForeignKey("watchlists.name", ondelete="CASCADE"), primary_key=True)
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id", ondelete="CASCADE"), primary_key=True)
+    matched_at: Mapped[datetime]
+    shown_at: Mapped[datetime | None]
+    """When it was first shown as new; it is new no more then."""
+
+    __table_args__ = (Index(None, "arxiv_id"), Index(None, "watchlist", "shown_at"))
+
+
+class AlertRow(Base):
+    """Something happened to a paper that the reader cares about: it was replaced, or withdrawn."""
+
+    __tablename__ = "alerts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    arxiv_id: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    """ "replaced" or "withdrawn"."""
+    details: Mapped[dict[str, Any]]
+    """Versions before and after, the fields that changed, and why it concerns the reader."""
+    raised_at: Mapped[datetime] = mapped_column(index=True)
+    seen_at: Mapped[datetime | None]
+
+
+class ReadingRow(Base):
+    """What the reader did with a paper.  A row with three nulls is as good as none."""
+
+    __tablename__ = "reading"
+
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id"), primary_key=True)
+    starred_at: Mapped[datetime | None] = mapped_column(index=True)
+    read_at: Mapped[datetime | None] = mapped_column(index=True)
+    skipped_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class PaperTagRow(Base):
+    __tablename__ = "paper_tags"
+
+    tag: Mapped[str] = mapped_column(primary_key=True)
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id"), primary_key=True)
+    tagged_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "arxiv_id"),)
+
+
+class NoteRow(Base):
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    arxiv_id: Mapped[str] = mapped_column(ForeignKey("papers.arxiv_id"), index=True)
+    text: Mapped[str]
+    written_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class ShownRow(Base):
+    """What a digest has shown already."""
+
+    __tablename__ = "shown"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    arxiv_id: Mapped[str] = mapped_column(primary_key=True)
+    shown_at: Mapped[datetime]
+
+
+# --- code and reported results (primary) ----------------------------------------------------------------------
+
+
+class CodeLinkRow(Base):
+    """An address at which a paper's code or artefacts are said to be; the paper itself may not be held yet."""
+
+    __tablename__ = "code_links"
+
+    arxiv_id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str] = mapped_column(primary_key=True)
+    """Canonical: see library/code_links.py."""
+    source: Mapped[str] = mapped_column(primary_key=True)
+    """Where it was found: "abstract", "comment", "papers-with-code"."""
+    kind: Mapped[str]
+    """ "repository", "owner", "page" or "archive"."""
+    role: Mapped[str]
+    """ "own" or "other": somebody else's work that the paper uses."""
+    details: Mapped[dict[str, Any]]
+    found_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "url"),)
+
+
+class ReportedResultRow(Base):
+    """A number that somebody's leaderboard says a paper reports.  Never a measurement, never a verdict."""
+
+    __tablename__ = "reported_results"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """Hash of the content: the same file imported twice adds nothing."""
+    source: Mapped[str]
+    task: Mapped[str]
+    dataset: Mapped[str]
+    model: Mapped[str]
+    metric: Mapped[str]
+    value_text: Mapped[str]
+    """As the source has it: "28.5*", "85.1%", "-"."""
+    value: Mapped[float | None] = mapped_column(Float)
+    details: Mapped[dict[str, Any]]
+    """Remarks on the value, extra training data, code addresses, the paper's title, date and address."""
+    arxiv_id: Mapped[str | None] = mapped_column(index=True)
+    imported_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "task", "dataset", "metric"),)
 
 
 # --- verdicts (primary) ---------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Papers and runs as other tools read them."""

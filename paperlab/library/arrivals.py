@@ -1,0 +1,24 @@
+"""What happens to papers when they come in, from whatever source: one function, one transaction.
+
+They are stored, and what is derived from them is derived at once, so that nothing else has to remember to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from paperlab.entities import Paper
+from paperlab.library import profiles
+from paperlab.settings import Settings
+from paperlab.store import papers
+from paperlab.store.database import Session
+from paperlab.store.papers import UpsertCounts
+
+
+def take(session: Session, settings: Settings, arriving: Iterable[Paper], now: datetime) -> UpsertCounts:
+    """Hold these papers, and match what changed.  Does not commit: a cursor may belong to the same transaction."""
+    counts = papers.upsert(session, arriving, now)
+    changed = papers.get_many(session, counts.changed)
+    profiles.record(session, settings.profiles, changed)
+    return counts
