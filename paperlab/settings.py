@@ -106,7 +106,7 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
     """The settings of this process.  Raises InvalidInput naming the file or variable that can't be used."""
     env = os.environ if environ is None else environ
-    home = Path(env.get("PAPERLAB_HOME") or platformdirs.user_data_path("paperlab", appauthor=False)).expanduser()
+    home = _home(env.get("PAPERLAB_HOME") or str(platformdirs.user_data_path("paperlab", appauthor=False)))
     config_file = _find_config(env, cwd or Path.cwd(), home)
     config = _read_toml(config_file) if config_file else {}
     unknown = set(config) - {"database_url", "arxiv", "profiles"}
@@ -123,6 +123,16 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> S
         profiles=_profiles(config.get("profiles", {}), config_file),
         config_file=config_file,
     )
+
+
+def _home(text: str) -> Path:
+    try:
+        home = Path(text).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise InvalidInput(f"PAPERLAB_HOME is {text}: {error}", "name a folder") from error
+    if "?" in text or "\0" in text:
+        raise InvalidInput(f"PAPERLAB_HOME is {text!r}: a database address can't hold that", "name another folder")
+    return home
 
 
 def _find_config(env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
@@ -155,7 +165,7 @@ def _arxiv(table: Any, env: Mapping[str, str], config_file: Path | None) -> Arxi
     rss_url = pick("rss_url", "PAPERLAB_ARXIV_RSS_URL")
     oai_url = pick("oai_url", "PAPERLAB_ARXIV_OAI_URL")
     for url in (api_url, rss_url, oai_url):
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
+        if not _is_web_address(url):
             raise InvalidInput(f'"{url}" is not an http(s) address', "see PAPERLAB_ARXIV_API_URL in `paperlab --help`")
     interval = _number(pick("interval_s", "PAPERLAB_ARXIV_INTERVAL"), "PAPERLAB_ARXIV_INTERVAL", minimum=0.0)
     return ArxivSettings(
@@ -168,19 +178,27 @@ def _arxiv(table: Any, env: Mapping[str, str], config_file: Path | None) -> Arxi
     )
 
 
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unclosed bracket, a port that is no number
+        return False
+
+
 def is_arxiv_host(url: str) -> bool:
     """Whether the address belongs to arXiv itself, whose terms ask for three seconds between requests."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     return host == "arxiv.org" or host.endswith(".arxiv.org")
 
 
-def _number(text: str, name: str, minimum: float, maximum: float = float("inf")) -> float:
+def _number(text: str, name: str, minimum: float, maximum: float = 86_400.0) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
     if not minimum <= number <= maximum:
-        raise InvalidInput(f'{name} is "{text}"', f"a number of at least {minimum:g} is needed")
+        raise InvalidInput(f'{name} is "{text}"', f"a number from {minimum:g} to {maximum:g} is needed")
     return number
 
 

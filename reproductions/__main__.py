@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,8 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show_structure(arguments.name, arguments.json)
         return train(arguments, words)
     except ReproductionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _refuse(error, arguments.json)
+
+
+def _refuse(error: ReproductionError, as_json: bool) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": error.message, "hint": error.hint, "exit": error.exit_code}))
+    return error.exit_code
 
 
 def show_list(as_json: bool) -> int:
@@ -103,6 +109,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     from reproductions.engine import session
 
     found: list[Path] = []
+    said: dict[str, object] = {}
     code = 0
     try:
         session.train(
@@ -124,18 +131,20 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
             progress=not arguments.quiet and sys.stderr.isatty(),
         )
     except ReproductionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
+        if not found:
+            return _refuse(error, arguments.json and _is_main_process())
+        code = _refuse(error, as_json=False)
+        said = {"error": error.message, "hint": error.hint, "exit": code}
     if found and _is_main_process():
-        _show_run(found[0], arguments.json)
+        _show_run(found[0], said, arguments.json)
     return code
 
 
-def _show_run(path: Path, as_json: bool) -> None:
+def _show_run(path: Path, said: Mapping[str, object], as_json: bool) -> None:
     from reproductions.run_directory import RunDirectory
 
     run = RunDirectory(path)
-    print(json.dumps({"run": run.id, "path": str(path), "status": run.status()}) if as_json else path)
+    print(json.dumps({"run": run.id, "path": str(path), "status": run.status(), **said}) if as_json else path)
 
 
 def _overrides(words: Sequence[str]) -> dict[str, str]:

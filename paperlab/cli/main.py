@@ -100,6 +100,8 @@ def exit_code(words: Sequence[str]) -> int:
         result = app(list(words), prog_name="paperlab", standalone_mode=False)
     except TyperException as error:
         _show_usage(error)
+        if as_json:
+            output.write_json({"error": error.format_message(), "hint": "--help", "exit": errors.USAGE})
         return errors.USAGE
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED

@@ -30,7 +30,7 @@ def reproduce(
     tier: Annotated[
         str, typer.Option(help="full (the paper's own setting), mini (an hour of one GPU) or smoke (a CPU, minutes).")
     ] = "full",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and dropout.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and dropout.")] = 1,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be given more than once."),
@@ -71,8 +71,8 @@ def _tell(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> Non
     """Index the run and show it.  Where that fails the run is safe, and its own exit code counts if it has one."""
     if ended.path is None or ended.run_id is None:
         if json_ and ended.stopped_by is None:
-            reason = "nothing was run; the reason is on stderr"
-            output.write_json({"run": None, "error": reason, "exit": ended.exit_code})
+            refusal = ended.refusal or {"error": "nothing was run; the reason is on stderr"}
+            output.write_json({"run": None, **refusal, "exit": ended.exit_code})
         return
     try:
         engine = library_database.open_or_create(place)

@@ -37,7 +37,7 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
     Runs whose directory has gone from `runs_dir` are removed.  `rebuild` reads everything again.  A missing `runs_dir`
     holds no runs, and removes none; raises InvalidInput where it is not a folder.
     """
-    runs_dir = runs_dir.absolute()
+    runs_dir = _resolved(runs_dir)  # one home under two names is one home
     if runs_dir.exists() and not runs_dir.is_dir():
         raise InvalidInput(f"{runs_dir} is not a folder", "paperlab runs index DIR takes a folder of run directories")
     skipped: list[tuple[Path, str]] = []
@@ -48,7 +48,7 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
     counts = IndexCounts(runs=len(found))
     for directory in found:
         before = known.get(directory.id)
-        if before is not None and before.run.path != directory.path and before.run.path.is_dir():
+        if before is not None and _is_elsewhere(before.run.path, directory.path):
             skipped.append((directory.path, f"a copy of {before.run.path}, which is indexed"))
             continue
         try:
@@ -91,6 +91,18 @@ def _index_one(
     return replace(counts, changed=counts.changed + changed)
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # a ring of links
+        raise InvalidInput(f"{path} can't be followed: {error}", "name a folder of run directories") from error
+
+
+def _is_elsewhere(held: Path, found: Path) -> bool:
+    """Whether the run that is indexed lies, still, in another folder than this one."""
+    return held != found and held.is_dir() and not held.samefile(found)
+
+
 def _is_settled(held: Run | None, directory: RunDirectory) -> bool:
     return held is not None and held.status is RunStatus.FINISHED and held.path == directory.path
 
@@ -109,4 +121,8 @@ def _apply(writing: Session, new: changes.Changes) -> None:
 
 def _gone(known: Mapping[str, store.Indexed], runs_dir: Path) -> list[str]:
     """Runs that were indexed from this folder and are no longer there."""
-    return [run_id for run_id, held in known.items() if held.run.path.parent == runs_dir and not held.run.path.is_dir()]
+    return [run_id for run_id, held in known.items() if _is_in(held.run.path, runs_dir) and not held.run.path.is_dir()]
+
+
+def _is_in(run: Path, runs_dir: Path) -> bool:
+    return runs_dir in {run.parent, run.parent.resolve()}

@@ -16,8 +16,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -67,6 +67,8 @@ class Ended:
     status: str | None = None
     stopped_by: str | None = None
     """The name of the signal that killed the child, if one did."""
+    refusal: Mapping[str, str] = field(default_factory=dict)
+    """ "error" and "hint" as the child said them, where it refused."""
 
 
 def check_name(recipe: str, tier: str) -> registry.Reproduction:
@@ -103,6 +105,7 @@ def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
         path=Path(said["path"]) if "path" in said else None,
         status=said.get("status"),
         stopped_by=signal.Signals(-child.returncode).name if child.returncode < 0 else None,
+        refusal={name: str(said[name]) for name in ("error", "hint") if name in said},
     )
 
 

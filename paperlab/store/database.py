@@ -43,6 +43,7 @@ __all__ = [
 BUSY_TIMEOUT_S = 30.0
 
 _READ_ONLY = "paperlab_read_only"
+_IS_WAL = "paperlab_wal"
 _watchers: WeakKeyDictionary[Engine, PoolProxiedConnection] = WeakKeyDictionary()
 _watchers_lock = threading.Lock()
 
@@ -160,8 +161,6 @@ def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA foreign_keys = ON")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
 
@@ -169,4 +168,9 @@ def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(_READ_ONLY, False)
     connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+    if not reading and not connection.info.get(_IS_WAL):
+        # Only who writes may change the file: one that is looked at, or turns out to be somebody else's, stays as it is.
+        if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.info[_IS_WAL] = True
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -73,6 +73,15 @@ class Train:
     compile: Literal["off", "cuda"] = "off"
     parallel: Literal["ddp", "fsdp2"] = "ddp"
 
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for counts that no training can have."""
+        for name in ("max_steps", "accumulate", "log_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"train.{name} is {getattr(self, name)}", "a number of at least 1 is needed")
+        for name in ("eval_every", "sample_every", "checkpoint_every", "average_last"):
+            if getattr(self, name) < 0:
+                raise InvalidInput(f"train.{name} is {getattr(self, name)}", "0 means never; nothing is below that")
+
 
 @dataclass(frozen=True)
 class Needs:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from paperlab import settings
@@ -86,3 +88,21 @@ def test_a_settings_file_that_is_not_text_is_named(tmp_path):
 def test_a_named_file_that_is_missing_is_an_error_and_not_silence(tmp_path):
     with pytest.raises(InvalidInput, match="PAPERLAB_CONFIG"):
         load(tmp_path, PAPERLAB_CONFIG=str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAPERLAB_HOME", "~nobody-of-that-name/papers"),
+        ("PAPERLAB_HOME", "/tmp/what?"),
+        ("PAPERLAB_ARXIV_INTERVAL", "inf"),
+        ("PAPERLAB_ARXIV_TIMEOUT", "1e9"),
+        ("PAPERLAB_ARXIV_API_URL", "http://[x"),
+        ("PAPERLAB_ARXIV_RSS_URL", "http://127.0.0.1:port/rss"),
+        ("PAPERLAB_ARXIV_OAI_URL", "ftp://arxiv.org/oai"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_the_reason(name, value, tmp_path):
+    environ = {"PAPERLAB_HOME": str(tmp_path), name: value}
+    with pytest.raises(InvalidInput, match=re.escape(value)):
+        settings.load(environ, cwd=tmp_path)

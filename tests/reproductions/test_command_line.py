@@ -103,3 +103,11 @@ def test_a_folder_for_runs_that_cannot_be_made_is_exit_4(run, tmp_path):
     code, _, errors = run("tiny-next", "--tier", "smoke", "--runs-dir", str(tmp_path / "file" / "runs"))
     assert code == 4
     assert f"cannot write {tmp_path / 'file' / 'runs'}" in errors
+
+
+def test_a_refusal_is_one_object_too(run):
+    code, output, _ = run("tiny-next", "--tier", "smoke", "--json", "--set", "train.max_steps=0")
+    assert (code, json.loads(output)) == (
+        3,
+        {"error": "train.max_steps is 0", "hint": "a number of at least 1 is needed", "exit": 3},
+    )

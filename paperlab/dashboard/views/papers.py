@@ -16,6 +16,7 @@ from paperlab.store.papers import PaperFilter
 TITLE = "Papers"
 
 _PER_PAGE = 25
+_LAST_PAGE = 10**9
 _FILTERS = ("q", "category", "profile", "since")
 
 
@@ -86,7 +87,7 @@ def _first_page() -> None:
 def _page_number() -> int:
     held = st.session_state.get("page") or st.query_params.get("page") or 1
     try:
-        return max(int(held), 1)
+        return min(max(int(held), 1), _LAST_PAGE)
     except ValueError:
         return 1
 

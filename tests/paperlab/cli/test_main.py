@@ -113,3 +113,10 @@ def test_ctrl_c_is_try_again_with_a_reason(monkeypatch, capsys):
     monkeypatch.setattr(main, "command_line", lambda _loaded: lambda *_args, **_words: 130)
     assert main.exit_code(["sync", "--json"]) == 75
     assert json.loads(capsys.readouterr().out)["reason"] == "interrupted"
+
+
+def test_a_usage_error_is_an_object_too_where_json_is_asked_for(capsys):
+    assert main.exit_code(["papers", "list", "--json", "--no-such-option"]) == errors.USAGE
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["exit"] == errors.USAGE
+    assert "--no-such-option" in shown["error"]

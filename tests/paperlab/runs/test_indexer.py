@@ -207,3 +207,14 @@ def test_one_damaged_run_does_not_hide_the_others(engine: Engine, runs_dir: Path
     (damaged / file).write_text(content)
     counts = indexer.index(engine, runs_dir)
     assert counts.changed >= 1
+
+
+def test_a_folder_of_runs_under_two_names_is_one_folder(engine: Engine, runs_dir: Path, tmp_path: Path) -> None:
+    original = directories.finished(runs_dir)
+    indexer.index(engine, runs_dir)
+    other_name = tmp_path / "link"
+    other_name.symlink_to(runs_dir)
+    again = indexer.index(engine, other_name)
+    assert (again.changed, again.skipped) == (0, ())
+    shutil.rmtree(original)
+    assert indexer.index(engine, other_name).removed == 1

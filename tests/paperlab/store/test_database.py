@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -179,3 +180,20 @@ def test_a_backup_overwrites_nothing_and_leaves_no_half_file(settings_for, tmp_p
     with pytest.raises(NotReady):
         upgrade.backup(engine, tmp_path / "no" / "such" / "folder.db")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "precious"]
+
+
+def test_only_a_write_changes_how_a_file_keeps_its_journal(settings_for):
+    """A database of something else, or one that is only looked at, stays as it was to the last byte."""
+    settings = settings_for()
+    settings.home.mkdir()
+    foreign = settings.home / "paperlab.db"
+    with closing(sqlite3.connect(foreign)) as connection, connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    before = foreign.read_bytes()
+    with pytest.raises(NotReady, match="of something else"):
+        database.open_database(settings)
+    assert foreign.read_bytes() == before
+    foreign.unlink()
+    engine = database.open_database(settings, create=True)
+    with database.read_only(engine) as reading:
+        assert reading.connection().exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
