@@ -23,11 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def settings_for(tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of a home of its own: `settings_for(url, interval_s=0.0, timeout_s=5.0, page_size=50)`."""
+    """Settings of a home of its own: `settings_for(url, rss_url=..., interval_s=0.0, timeout_s=5.0, page_size=50)`."""
 
     def make(
         api_url: str = "http://127.0.0.1:9/api/query",
         *,
+        rss_url: str = "http://127.0.0.1:9/rss",
+        oai_url: str = "http://127.0.0.1:9/oai",
         home: Path | None = None,
         interval_s: float = 0.0,
         timeout_s: float = 5.0,
@@ -37,7 +39,14 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
         return Settings(
             home=folder,
             database_url=f"sqlite:///{folder / 'paperlab.db'}",
-            arxiv=ArxivSettings(api_url=api_url, interval_s=interval_s, timeout_s=timeout_s, page_size=page_size),
+            arxiv=ArxivSettings(
+                api_url=api_url,
+                rss_url=rss_url,
+                oai_url=oai_url,
+                interval_s=interval_s,
+                timeout_s=timeout_s,
+                page_size=page_size,
+            ),
             profiles={"llm": LLM_PROFILE},
         )
 

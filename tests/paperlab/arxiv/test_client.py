@@ -94,7 +94,7 @@ def test_retry_after_is_waited_for(form, client_of):
     clock = Clock(wall=lambda: time.time() + sum(slept), sleep=slept.append)
     value = "7" if form == "seconds" else format_datetime(datetime.now(UTC) + timedelta(seconds=7), usegmt=True)
     with (
-        answering(lambda x: fakes._status(x, 429, Retry_After=value), always=False) as arxiv,
+        answering(lambda x: fakes.set_status(x, 429, Retry_After=value), always=False) as arxiv,
         client_of(clock=clock) as client,
     ):
         assert page(client, arxiv.url).papers
@@ -102,7 +102,7 @@ def test_retry_after_is_waited_for(form, client_of):
 
 
 def test_a_long_retry_after_ends_the_command_and_is_kept_for_the_next(client_of):
-    with answering(lambda x: fakes._status(x, 503, Retry_After="7200")) as arxiv, client_of() as client:
+    with answering(lambda x: fakes.set_status(x, 503, Retry_After="7200")) as arxiv, client_of() as client:
         with pytest.raises(TryAgain) as stopped:
             page(client, arxiv.url)
         assert stopped.value.retry_after_s == 7200
@@ -112,7 +112,7 @@ def test_a_long_retry_after_ends_the_command_and_is_kept_for_the_next(client_of)
 
 
 def test_a_refusal_is_not_argued_with(client_of):
-    with answering(lambda x: fakes._status(x, 403)) as arxiv, client_of() as client:
+    with answering(lambda x: fakes.set_status(x, 403)) as arxiv, client_of() as client:
         with pytest.raises(TryAgain, match="attack") as stopped:
             page(client, arxiv.url)
         assert stopped.value.reason == "refused"
@@ -132,7 +132,10 @@ def test_a_400_says_what_arxiv_says(client_of):
 
 @pytest.mark.parametrize("status", [301, 404])
 def test_a_wrong_address_is_said(status, client_of):
-    with answering(lambda x: fakes._status(x, status, Location="https://elsewhere/")) as arxiv, client_of() as client:
+    with (
+        answering(lambda x: fakes.set_status(x, status, Location="https://elsewhere/")) as arxiv,
+        client_of() as client,
+    ):
         with pytest.raises(NotReady, match=f"HTTP {status}") as wrong:
             page(client, arxiv.url)
         assert "PAPERLAB_ARXIV_API_URL" in wrong.value.hint

@@ -18,7 +18,7 @@ from paperlab.arxiv_id import ArxivId
 from paperlab.errors import InvalidInput, PaperlabError
 from paperlab.store.papers import normalised
 from tests import fakes
-from tests.fakes import FakeArxiv, make_paper, make_papers
+from tests.fakes import FakeArxiv, atom, make_paper, make_papers
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def fetch(client: Client, url: str, start: int = 0, size: int = 10) -> query_api
 
 
 def feed_of(*papers, **changes) -> bytes:
-    server = FakeArxiv(papers)
-    server._http.server_close()
-    return server._render("/api/query?x", fakes.Exchange(list(papers), len(papers), 0, 10, **changes))
+    return atom.render("/api/query?x", fakes.Exchange(list(papers), len(papers), 0, 10, **changes))
 
 
 @pytest.mark.parametrize("old_format", [False, True], ids=["since November 2025", "before"])

@@ -90,7 +90,7 @@ def test_bad_words_are_3_and_ask_nothing(paperlab, arxiv, words, said):
 
 
 def test_a_403_stops_at_once_and_is_75(paperlab, arxiv):
-    fakes.FAULTS["refused"] = lambda _server, x, _rng: fakes._status(x, 403)
+    fakes.FAULTS["refused"] = lambda _server, x, _rng: fakes.set_status(x, 403)
     try:
         arxiv.set_schedule(lambda _: ["refused"])
         done = paperlab("sync", "--json")

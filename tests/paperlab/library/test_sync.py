@@ -175,7 +175,7 @@ def test_categories_of_the_command_replace_those_of_the_profile(lab):
 
 def test_more_papers_than_arxiv_pages_through_are_fetched_in_parts(lab, monkeypatch):
     monkeypatch.setattr("paperlab.arxiv.query_api.MAX_RESULTS", 70)
-    monkeypatch.setattr(fakes, "MAX_RESULTS", 70)
+    monkeypatch.setattr("tests.fakes.queries.MAX_RESULTS", 70)
     receipt = lab.sync()
     assert lab.held() == lab.arxiv.truth()
     assert counts(receipt) == (180, 0, 0, 0)
@@ -279,7 +279,7 @@ def test_an_entry_that_can_never_be_read_is_named_in_the_receipt(lab):
 
 
 def test_a_long_retry_after_is_a_partial_receipt_and_the_next_sync_does_not_ask(lab):
-    fakes.FAULTS["away"] = lambda _server, x, _rng: fakes._status(x, 429, Retry_After="3600")
+    fakes.FAULTS["away"] = lambda _server, x, _rng: fakes.set_status(x, 429, Retry_After="3600")
     try:
         lab.arxiv.set_schedule(fakes.at({1: ["away"]}))
         with pytest.raises(Stopped) as stopped:
