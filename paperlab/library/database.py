@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from paperlab.library import landmarks
+from paperlab.library import landmarks, profiles
 from paperlab.settings import Settings
 from paperlab.store import database, upgrade
 
@@ -28,13 +28,18 @@ def utc_now() -> datetime:
 
 
 def open_or_create(settings: Settings, now: Callable[[], datetime] = utc_now) -> database.Engine:
-    """The engine; a missing database is created and given the landmark papers.  Refuses an old or too new one."""
+    """The engine; a missing database is created and given the landmark papers.  Refuses an old or too new one.
+
+    A profile that is new or another than last time is matched with every paper held, so that a list by it is whole.
+    """
     engine = database.connect(settings)
     with database.storage_errors(engine):
         missing = upgrade.check(engine).state == "missing"
-    if not missing:
-        return database.open_database(settings)
-    upgrade_database(settings, now)
+    if missing:
+        upgrade_database(settings, now)
+    else:
+        engine = database.open_database(settings)
+    profiles.rematch_changed(engine, settings.profiles, now())
     return engine
 
 

@@ -120,3 +120,15 @@ def test_a_usage_error_is_an_object_too_where_json_is_asked_for(capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["exit"] == errors.USAGE
     assert "--no-such-option" in shown["error"]
+
+
+def test_a_profile_that_is_new_in_the_settings_is_matched_before_it_is_listed(tmp_path, monkeypatch, capsys):
+    """Nothing has to be fetched for it: what is held is enough."""
+    monkeypatch.setenv("PAPERLAB_HOME", str(tmp_path))
+    assert main.exit_code(["db", "upgrade"]) == 0
+    (tmp_path / "paperlab.toml").write_text(
+        '[profiles.attention]\ncategories = ["cs.CL"]\nterms = ["attention"]\n', encoding="utf-8"
+    )
+    capsys.readouterr()
+    assert main.exit_code(["papers", "list", "--profile", "attention", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] > 0
