@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from paperlab.arxiv.client import BadAnswer, Client
+from paperlab.arxiv.withdrawal import is_withdrawn
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.errors import InvalidInput, PaperlabError
@@ -253,6 +254,7 @@ def _as_paper(result: arxiv.Result) -> Paper:
         journal_ref=_line(result.journal_ref),
         doi=_line(result.doi),
         source=SOURCE,
+        withdrawn=is_withdrawn(result.comment, result.summary, result.title),
     )
 
 

@@ -133,6 +133,7 @@ def _content(paper: Paper) -> tuple[Any, ...]:
         paper.primary_category,
         paper.submitted_at,
         paper.updated_at,
+        paper.withdrawn,
     )
 
 
