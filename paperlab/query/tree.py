@@ -1,10 +1,8 @@
-"""The query language of search, watchlists and filters, as a tree of plain values.
-
-`parse` reads it; store/full_text.py asks the database with it, library/watchlists.py asks a single paper.
-"""
+"""A query as a tree of plain values.  `parser.parse` makes them in one form: no group of one, no Not of a Not."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -40,7 +38,11 @@ class Flag(StrEnum):
 
 @dataclass(frozen=True)
 class Text:
-    """A word, a "phrase" or a prefix*; `words` are its words in order."""
+    """A word, a "phrase" or a prefix*; `words` are its words in order.
+
+    For CATEGORY, TAG and ID the one word is the folded category, tag or identifier as a whole; a category stands for
+    its parts too: "cs" for "cs.CL".
+    """
 
     field: Field
     words: tuple[str, ...]
@@ -77,3 +79,14 @@ class Or:
 
 
 Query = Text | Submitted | Is | Not | And | Or
+
+
+def leaves(query: Query) -> Iterator[Text | Submitted | Is]:
+    """What the query asks, without how it is combined."""
+    if isinstance(query, Not):
+        yield from leaves(query.part)
+    elif isinstance(query, And | Or):
+        for part in query.parts:
+            yield from leaves(part)
+    else:
+        yield query

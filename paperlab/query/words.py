@@ -1,0 +1,46 @@
+"""What a word is: a run of letters and digits, without case and accents.
+
+As FTS5's unicode61 with remove_diacritics 2, but with all of Unicode's compatibility forms folded as well ("ﬁ" is "fi",
+"x²" is "x2"), so that the same text gives the same words here and in the index, whatever Unicode SQLite knows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
+_WORD = re.compile(r"[^\W_]+")
+_MARKED_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
+_ASCII_LOWER = re.compile(r"[0-9a-z]+")
+
+
+def fold(text: str) -> str:
+    """`text` without case, accents and compatibility forms.  Folding twice changes nothing more."""
+    if text.isascii():
+        return text.lower()
+    bare = _without_marks(text).casefold()
+    return _without_marks(bare).casefold()
+
+
+def tokens(text: str) -> list[str]:
+    """The words of `text`, folded, in order."""
+    folded = fold(text)
+    return _ASCII_LOWER.findall(folded) if folded.isascii() else _WORD.findall(folded)
+
+
+def spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each word of `text` stands (from, to) and what it is folded.
+
+    A run of characters that folds into several words ("½") stands for the first of them.
+    """
+    pattern = _ASCII_WORD if text.isascii() else _MARKED_WORD
+    for match in pattern.finditer(text):
+        found = tokens(match[0])
+        if found:
+            yield match.start(), match.end(), found[0]
+
+
+def _without_marks(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.category(c).startswith("M"))
