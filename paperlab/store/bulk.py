@@ -1,0 +1,202 @@
+"""Thousands of papers at once into SQLite: the rows that `papers.upsert` would write, many times as fast.
+
+What arrives is sorted first.  Papers that are not held at all are inserted here with one prepared statement a table;
+papers that are held word for word need nothing; whatever takes judgement (another version, a changed text, a landmark
+paper, one identifier twice) is left to `papers.upsert`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.entities import Paper, ProfileMatch
+from paperlab.store.database import storage_errors
+from paperlab.store.schema import HarvestRow
+
+_CACHE_KIB = 96 * 1024
+"""Enough for the inner pages of every index at a few million papers."""
+_CHECKPOINT_PAGES = 16_384
+"""64 MiB of log between checkpoints: pages of the indexes change in every batch and are carried over once."""
+
+_HELD = """
+SELECT p.arxiv_id, p.version, p.title, p.abstract, p.authors, p.primary_category, p.comment, p.journal_ref, p.doi,
+       p.submitted_at, p.updated_at, p.withdrawn, v.categories
+FROM json_each(?) AS wanted JOIN papers AS p ON p.arxiv_id = wanted.value
+LEFT JOIN paper_versions AS v ON v.arxiv_id = p.arxiv_id AND v.version = p.version AND p.source <> 'seed'
+"""
+_INSERT_PAPER = """
+INSERT INTO papers (arxiv_id, version, title, abstract, authors, primary_category, comment, journal_ref, doi,
+                    submitted_at, updated_at, withdrawn, source, first_held_at, last_changed_at, ordinal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INSERT_CATEGORY = "INSERT INTO paper_categories (arxiv_id, category, position, submitted_at) VALUES (?, ?, ?, ?)"
+_INSERT_VERSION = """
+INSERT INTO paper_versions (arxiv_id, version, title, abstract, authors, categories, comment, journal_ref, doi,
+                            updated_at, source, held_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INSERT_MATCH = "INSERT INTO profile_matches (profile, arxiv_id, terms, submitted_at) VALUES (?, ?, ?, ?)"
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+"""What the engine's serializer writes: lists must be equal byte for byte, whoever wrote them."""
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What is to be done with each paper of a batch."""
+
+    new: tuple[Paper, ...]
+    """Not held; in the order of the full-text index, which is written much faster that way."""
+    unchanged: int
+    others: tuple[Paper, ...]
+    """For `papers.upsert`."""
+
+
+def is_supported(engine: Engine | Connection) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
+@contextmanager
+def connection(engine: Engine) -> Iterator[Connection]:
+    """One connection set up for mass writing; what it was set to before is set again at the end."""
+    wanted = {"cache_size": -_CACHE_KIB, "wal_autocheckpoint": _CHECKPOINT_PAGES}
+    with storage_errors(engine), engine.connect() as opened:
+        if not is_supported(engine):
+            yield opened
+            return
+        cursor = opened.connection.cursor()  # the driver's own: through SQLAlchemy this would begin a transaction
+        before: dict[str, Any] = {}
+        for name in wanted:
+            row = cursor.execute(f"PRAGMA {name}").fetchone()
+            before[name] = row[0]
+        try:
+            for name, value in wanted.items():
+                cursor.execute(f"PRAGMA {name} = {value}")
+            yield opened
+        finally:
+            for name, value in before.items():
+                cursor.execute(f"PRAGMA {name} = {value}")
+            cursor.close()
+
+
+@contextmanager
+def session(opened: Connection) -> Iterator[Session]:
+    """A writing session on this connection: commits when the block ends, rolls back when it raises."""
+    with storage_errors(opened.engine), Session(opened, expire_on_commit=False) as writing, writing.begin():
+        yield writing
+
+
+def sort(session: Session, papers: Sequence[Paper]) -> Sorted:
+    """Look up what is held of these papers, and how."""
+    times = Counter(paper.arxiv_id for paper in papers)
+    ids = _as_json(list(times))
+    held = {row[0]: tuple(row)[1:] for row in session.connection().exec_driver_sql(_HELD, (ids,))}
+    new: list[Paper] = []
+    others: list[Paper] = []
+    unchanged = 0
+    for paper in papers:
+        if times[paper.arxiv_id] > 1:
+            others.append(paper)
+        elif paper.arxiv_id not in held:
+            new.append(paper)
+        elif held[paper.arxiv_id] == (*_description(paper), _as_json(list(paper.categories))):
+            unchanged += 1
+        else:
+            others.append(paper)
+    new.sort(key=_ordinal)
+    return Sorted(tuple(new), unchanged, tuple(others))
+
+
+def insert(session: Session, papers: Sequence[Paper], now: datetime) -> None:
+    """Papers that are not held, each identifier once, in order: all the rows of `papers.upsert`.  Does not commit."""
+    held_at = _as_text(now)
+    rows: list[tuple[Any, ...]] = []
+    categories: list[tuple[Any, ...]] = []
+    versions: list[tuple[Any, ...]] = []
+    for paper in papers:
+        description = _description(paper)
+        version, title, abstract, authors, _, comment, journal_ref, doi, submitted_at, updated_at, _ = description
+        key = paper.arxiv_id
+        rows.append((key, *description, paper.source, held_at, held_at, _ordinal(paper)))
+        distinct = dict.fromkeys(paper.categories)
+        categories.extend((key, category, position, submitted_at) for position, category in enumerate(distinct))
+        described = (title, abstract, authors, _as_json(list(paper.categories)), comment, journal_ref, doi)
+        versions.append((key, version, *described, updated_at, paper.source, held_at))
+    _write(session, _INSERT_PAPER, rows)
+    _write(session, _INSERT_CATEGORY, categories)
+    _write(session, _INSERT_VERSION, versions)
+
+
+def insert_matches(session: Session, matches: Iterable[ProfileMatch], papers: Sequence[Paper]) -> None:
+    """Matches of papers that were inserted just now, and have none yet.  Does not commit."""
+    submitted = {paper.arxiv_id: _as_text(paper.submitted_at) for paper in papers}
+    _write(
+        session,
+        _INSERT_MATCH,
+        [(each.profile, each.arxiv_id, _as_json(list(each.terms)), submitted[each.arxiv_id]) for each in matches],
+    )
+
+
+# --- how far a file has been read -----------------------------------------------------------------------------
+
+
+def state(session: Session, name: str) -> Mapping[str, Any] | None:
+    row = session.get(HarvestRow, name)
+    return row.state if row else None
+
+
+def save_state(session: Session, name: str, value: Mapping[str, Any], now: datetime) -> None:
+    """Belongs to the transaction of the papers that were read.  Does not commit."""
+    session.merge(HarvestRow(name=name, state=dict(value), updated_at=now))
+    session.flush()
+
+
+def drop_state(session: Session, name: str) -> None:
+    row = session.get(HarvestRow, name)
+    if row is not None:
+        session.delete(row)
+        session.flush()
+
+
+# --- rows -----------------------------------------------------------------------------------------------------
+
+
+def _write(session: Session, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        session.connection().exec_driver_sql(statement, rows)
+
+
+def _description(paper: Paper) -> tuple[Any, ...]:
+    """The columns of _HELD from `version` to `withdrawn`, as they are stored."""
+    return (
+        paper.version,
+        paper.title,
+        paper.abstract,
+        _as_json(list(paper.authors)),
+        paper.primary_category,
+        paper.comment,
+        paper.journal_ref,
+        paper.doi,
+        _as_text(paper.submitted_at),
+        _as_text(paper.updated_at),
+        int(paper.withdrawn),
+    )
+
+
+def _as_text(moment: datetime) -> str:
+    """A time as schema.UtcDateTime stores it in SQLite."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _ordinal(paper: Paper) -> int:
+    return ArxivId(paper.arxiv_id).ordinal
