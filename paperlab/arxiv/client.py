@@ -8,15 +8,17 @@ any other status.  Nothing here knows Atom or OAI: the caller hands in a check o
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import paperlab
-from paperlab.arxiv.limiter import Limiter
+from paperlab.arxiv.limiter import Clock, Limiter
 from paperlab.errors import NotReady, PaperlabError, TryAgain
+from paperlab.settings import Settings
 
 if TYPE_CHECKING:
     import requests
@@ -52,6 +54,32 @@ class Spent:
     requests: int = 0
     waited_s: float = 0.0
     began: float = field(default=0.0)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often arXiv answered 429, 503, ... by status."""
+
+    def copy(self) -> Spent:
+        """As it is now, to compare with later."""
+        return replace(self, refusals=Counter(self.refusals))
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What arXiv said of an answer, so that it need not send the same again (RFC 9110, section 13)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        named = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in named.items() if value}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body that the check was content with; None where it is still the one that the validators belong to (304)."""
+
+    body: bytes | None
+    validators: Validators = Validators()
 
 
 class Client:
@@ -83,17 +111,30 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._session.close()
 
-    def get(
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock | None = None, budget: Budget | None = None) -> Client:
+        """The access that the settings describe; three seconds are kept wherever one of the addresses is arXiv's."""
+        asked = settings.arxiv
+        interval = max(asked.interval_for(url) for url in (asked.api_url, asked.rss_url, asked.oai_url))
+        return cls(Limiter(settings.home, interval, clock), timeout_s=asked.timeout_s, budget=budget)
+
+    def get(self, url: str, *, check: Callable[[bytes], None], refused: Callable[[bytes], PaperlabError]) -> bytes:
+        """The body at `url`: see `fetch`."""
+        return self.fetch(url, check=check, refused=refused).body or b""
+
+    def fetch(
         self,
         url: str,
         *,
         check: Callable[[bytes], None],
         refused: Callable[[bytes], PaperlabError],
-    ) -> bytes:
-        """The body at `url`, once `check` is content with it (it raises BadAnswer where it is not).
+        held: Validators | None = None,
+        max_tries: int = MAX_TRIES,
+    ) -> Answer:
+        """The answer at `url`, once `check` is content with its body (it raises BadAnswer where it is not).
 
-        Raises TryAgain where arXiv stays away or the budget is spent, what `refused` makes of a 400, and NotReady where
-        the address is wrong.
+        With `held`, arXiv may answer that nothing has changed since.  Raises TryAgain where arXiv stays away or the
+        budget is spent, what `refused` makes of a 400, and NotReady where the address is wrong.
         """
         tries = 0
         while True:
@@ -101,19 +142,23 @@ class Client:
             if limit is not None and self.spent.requests >= limit:
                 raise _over_budget(f"--max-requests {limit}")
             tries += 1
-            outcome = self._try(url, check, refused)
-            if isinstance(outcome, bytes):
+            outcome = self._try(url, check, refused, held)
+            if isinstance(outcome, Answer):
                 return outcome
             backoff = self.limiter.interval_s * 2.0**tries * self._rng.uniform(0.75, 1.25)
             wait = max(outcome.retry_after_s, backoff)
             if wait > 0:
                 self.limiter.stay_away(wait, outcome.what)
-            if tries >= outcome.max_tries:
+            if tries >= min(outcome.max_tries, max_tries):
                 raise outcome.final(tries, wait)
 
     def _try(
-        self, url: str, check: Callable[[bytes], None], refused: Callable[[bytes], PaperlabError]
-    ) -> bytes | _Setback:
+        self,
+        url: str,
+        check: Callable[[bytes], None],
+        refused: Callable[[bytes], PaperlabError],
+        held: Validators | None,
+    ) -> Answer | _Setback:
         import requests
 
         with self.limiter.turn(self._patience()) as waited:
@@ -121,7 +166,13 @@ class Client:
             self._seconds_left()
             self.spent.requests += 1
             try:
-                response = self._session.get(url, timeout=self._timeouts(), stream=True, allow_redirects=False)
+                response = self._session.get(
+                    url,
+                    headers=held.headers() if held else None,
+                    timeout=self._timeouts(),
+                    stream=True,
+                    allow_redirects=False,
+                )
                 with response:
                     body = self._read(response)
             except requests.exceptions.ConnectionError as error:
@@ -130,6 +181,8 @@ class Client:
                 return _Setback(_short(error), "unreachable")
             except BadAnswer as error:
                 return _Setback(str(error), "bad-answer")
+            if response.status_code == 304 and held is not None and held.headers():
+                return Answer(None, held)
             setback = self._judge_status(response, url, body, refused)
         if setback is not None:
             return setback
@@ -137,7 +190,7 @@ class Client:
             check(body)
         except BadAnswer as error:
             return _Setback(str(error), "bad-answer")
-        return body
+        return Answer(body, Validators(response.headers.get("ETag"), response.headers.get("Last-Modified")))
 
     def _judge_status(
         self, response: requests.Response, url: str, body: bytes, refused: Callable[[bytes], PaperlabError]
@@ -145,6 +198,7 @@ class Client:
         status = response.status_code
         if status == 200:
             return None
+        self.spent.refusals[str(status)] += 1
         if status in _OVERLOADED or status >= 500:
             asked = _retry_after(response.headers.get("Retry-After"), self.clock.wall())
             kind = "rate-limit" if status == 429 else "unavailable"

@@ -86,6 +86,32 @@ def latest(session: Session, limit: int | None = 20) -> list[Receipt]:
     return [_as_receipt(row) for row in rows]
 
 
+def newest_by_source(session: Session) -> dict[str, Receipt]:
+    """The newest receipt of each source, look-ups of single papers aside."""
+    newest = sa.select(sa.func.max(ReceiptRow.id)).where(ReceiptRow.kind != "lookup").group_by(ReceiptRow.source)
+    rows = session.execute(sa.select(ReceiptRow).where(ReceiptRow.id.in_(newest)).order_by(ReceiptRow.source)).scalars()
+    return {row.source: _as_receipt(row) for row in rows}
+
+
+def last_success_by_source(session: Session) -> dict[str, Receipt]:
+    """The newest complete receipt of each source, look-ups of single papers aside."""
+    newest = (
+        sa.select(sa.func.max(ReceiptRow.id))
+        .where(ReceiptRow.kind != "lookup", ReceiptRow.status == ReceiptStatus.COMPLETE.value)
+        .group_by(ReceiptRow.source)
+    )
+    rows = session.execute(sa.select(ReceiptRow).where(ReceiptRow.id.in_(newest)).order_by(ReceiptRow.source)).scalars()
+    return {row.source: _as_receipt(row) for row in rows}
+
+
+def since(session: Session, moment: datetime) -> list[Receipt]:
+    """Those of commands that began then or later, newest first."""
+    rows = session.execute(
+        sa.select(ReceiptRow).where(ReceiptRow.started_at >= moment).order_by(ReceiptRow.id.desc())
+    ).scalars()
+    return [_as_receipt(row) for row in rows]
+
+
 def last_success(session: Session, source: str | None = None) -> Receipt | None:
     """The newest complete receipt of a nightly or window sync."""
     statement = sa.select(ReceiptRow).where(

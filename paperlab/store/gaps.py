@@ -1,0 +1,123 @@
+"""Papers that were announced and are not held.
+
+A gap names a version; a later one fills it too.  Open is what is not closed and not held: a paper may arrive from any
+source, and `close_held` only writes down that it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from paperlab.entities import Announcement, Gap
+from paperlab.store.papers import SEED
+from paperlab.store.schema import GapRow, PaperRow
+
+HELD = "held"
+
+_GAPS = cast(sa.Table, GapRow.__table__)
+_PAPERS = cast(sa.Table, PaperRow.__table__)
+_IDS_PER_QUERY = 500
+_IS_HELD = (
+    sa.exists()
+    .where(
+        _PAPERS.c.arxiv_id == _GAPS.c.arxiv_id,
+        _PAPERS.c.version >= _GAPS.c.version,
+        _PAPERS.c.source != SEED,
+    )
+    .correlate(_GAPS)
+)
+
+
+def not_held(session: Session, announced: Iterable[Announcement]) -> list[Announcement]:
+    """Of these, the newest announced version of each paper of which we hold neither that version nor a later one."""
+    newest: dict[str, Announcement] = {}
+    for each in announced:
+        if each.arxiv_id not in newest or each.version > newest[each.arxiv_id].version:
+            newest[each.arxiv_id] = each
+    versions = _held_versions(session, list(newest))
+    return [each for each in newest.values() if versions.get(each.arxiv_id, 0) < each.version]
+
+
+def add(session: Session, announced: Iterable[Announcement], *, source: str, now: datetime) -> int:
+    """Note what is announced and missing; one that was given up and is announced anew opens again.  Does not commit.
+
+    Returns how many gaps were opened.
+    """
+    opened = 0
+    for each in announced:
+        row = session.get(GapRow, (each.arxiv_id, each.version))
+        if row is not None and row.closed_at is None:
+            continue
+        if row is None:
+            row = GapRow(arxiv_id=each.arxiv_id, version=each.version)
+            session.add(row)
+        row.source, row.opened_at, row.tries, row.last_tried_at = source, now, 0, None
+        row.reason = f"announced as {each.kind.value} on {each.announced_at:%Y-%m-%d}"
+        row.closed_at = row.outcome = None
+        opened += 1
+    session.flush()
+    return opened
+
+
+def still_open(session: Session) -> list[Gap]:
+    """Oldest first."""
+    statement = (
+        sa.select(_GAPS)
+        .where(_GAPS.c.closed_at.is_(None), ~_IS_HELD)
+        .order_by(_GAPS.c.opened_at, _GAPS.c.arxiv_id, _GAPS.c.version)
+    )
+    return [_as_gap(row) for row in session.execute(statement)]
+
+
+def closed(session: Session) -> list[Gap]:
+    """The last one closed first."""
+    statement = sa.select(_GAPS).where(_GAPS.c.closed_at.is_not(None)).order_by(_GAPS.c.closed_at.desc())
+    return [_as_gap(row) for row in session.execute(statement)]
+
+
+def close_held(session: Session, now: datetime) -> int:
+    """Close every gap whose paper has come.  Returns how many.  Does not commit."""
+    statement = sa.update(_GAPS).where(_GAPS.c.closed_at.is_(None), _IS_HELD).values(closed_at=now, outcome=HELD)
+    return int(cast("sa.CursorResult[tuple[()]]", session.execute(statement)).rowcount)
+
+
+def note_tries(session: Session, arxiv_ids: Sequence[str], *, limit: int, now: datetime) -> list[str]:
+    """arXiv's whole answer did not have these; a gap with `limit` such tries is closed.  Does not commit.
+
+    Returns the ids that were given up.
+    """
+    given_up: list[str] = []
+    for start in range(0, len(arxiv_ids), _IDS_PER_QUERY):
+        chunk = arxiv_ids[start : start + _IDS_PER_QUERY]
+        rows = session.execute(sa.select(GapRow).where(GapRow.arxiv_id.in_(chunk), GapRow.closed_at.is_(None)))
+        for row in rows.scalars():
+            row.tries += 1
+            row.last_tried_at = now
+            if row.tries >= limit:
+                row.closed_at = now
+                row.outcome = f"not given by arXiv in {row.tries} whole answers"
+                given_up.append(row.arxiv_id)
+    session.flush()
+    return given_up
+
+
+def _held_versions(session: Session, arxiv_ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(arxiv_ids), _IDS_PER_QUERY):
+        chunk = arxiv_ids[start : start + _IDS_PER_QUERY]
+        rows = session.execute(
+            sa.select(_PAPERS.c.arxiv_id, _PAPERS.c.version).where(
+                _PAPERS.c.arxiv_id.in_(chunk), _PAPERS.c.source != SEED
+            )
+        )
+        found.update((row.arxiv_id, row.version) for row in rows)
+    return found
+
+
+def _as_gap(row: sa.Row[tuple[object, ...]]) -> Gap:
+    return Gap(**row._mapping)
