@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from paperlab.entities import Paper
-from paperlab.library import profiles
+from paperlab.library import code_links, profiles
 from paperlab.settings import Settings
 from paperlab.store import papers
 from paperlab.store.database import Session
@@ -21,4 +21,5 @@ def take(session: Session, settings: Settings, arriving: Iterable[Paper], now: d
     counts = papers.upsert(session, arriving, now)
     changed = papers.get_many(session, counts.changed)
     profiles.record(session, settings.profiles, changed)
+    code_links.record(session, changed, now)
     return counts
