@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from paperlab.arxiv_id import ArxivId
+from paperlab.store import full_text
 
 revision = "0002"
 down_revision = "0001"
@@ -22,6 +23,9 @@ def upgrade() -> None:
     _create_sync_tables()
     _create_reader_tables()
     _create_result_tables()
+    if full_text.is_supported(op.get_bind()):
+        op.execute(full_text.CREATE)
+        full_text.rebuild(op.get_bind())
 
 
 def _extend_papers() -> None:
@@ -40,6 +44,7 @@ def _extend_papers() -> None:
         of_paper = sa.select(papers.c.submitted_at).where(papers.c.arxiv_id == child.c.arxiv_id).scalar_subquery()
         connection.execute(sa.update(child).values(submitted_at=of_paper))
     op.create_index(op.f("ix_papers_ordinal"), "papers", ["ordinal"], unique=True)
+    op.create_index(op.f("ix_papers_last_changed_at_ordinal"), "papers", ["last_changed_at", "ordinal"])
     op.drop_index(op.f("ix_paper_categories_category_arxiv_id"), "paper_categories")
     op.create_index(
         op.f("ix_paper_categories_category_submitted_at_arxiv_id"),
@@ -207,6 +212,8 @@ def _create_result_tables() -> None:
 
 
 def downgrade() -> None:
+    if full_text.is_supported(op.get_bind()):
+        op.execute(full_text.DROP)
     for table in (
         *("reported_results", "code_links", "shown", "notes", "paper_tags", "reading", "alerts", "watch_matches"),
         *("watchlists", "harvests", "gaps", "feeds", "announcements"),
@@ -218,6 +225,7 @@ def downgrade() -> None:
     op.create_index(op.f("ix_paper_categories_category_arxiv_id"), "paper_categories", ["category", "arxiv_id"])
     for table in ("profile_matches", "paper_categories"):
         op.drop_column(table, "submitted_at")
+    op.drop_index(op.f("ix_papers_last_changed_at_ordinal"), "papers")
     op.drop_index(op.f("ix_papers_ordinal"), "papers")
     op.drop_column("papers", "withdrawn")
     op.drop_column("papers", "ordinal")

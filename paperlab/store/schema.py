@@ -78,6 +78,8 @@ class PaperRow(Base):
     """The identifier as a number that grows with time (ArxivId.ordinal): the row of the full-text index."""
     withdrawn: Mapped[bool] = mapped_column(default=False)
 
+    __table_args__ = (Index(None, "last_changed_at", "ordinal"),)
+
 
 class PaperCategoryRow(Base):
     """Categories in arXiv's order: position 0 is the primary one where arXiv lists it first."""
