@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
+from paperlab.store import full_text
 from paperlab.store.schema import PaperCategoryRow, PaperRow, PaperVersionRow, ProfileMatchRow
 
 SEED = "seed"
@@ -96,6 +97,8 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
         session.execute(sa.delete(_CATEGORIES).where(_CATEGORIES.c.arxiv_id.in_(ids)))
     _insert_categories(session, [*inserts, *moved])
     _upsert_versions(session, arriving, now)
+    full_text.insert(session, inserts)
+    full_text.replace(session, [(held[paper.arxiv_id], paper) for paper in updates])
     return UpsertCounts(
         new=len(inserts),
         revised=len(updates),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from paperlab.entities import ProfileMatch
 from paperlab.settings import Settings
-from paperlab.store import database, matches, papers
+from paperlab.store import database, full_text, matches, papers
 from paperlab.store.database import Session
 from paperlab.store.papers import SEED, PaperFilter
 from paperlab.store.schema import Base
@@ -180,6 +180,7 @@ def test_versions_may_come_in_any_order_and_any_grouping(order, data):
     engine = database.connect(Settings(home=Path(), database_url="sqlite://"))
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
+        connection.exec_driver_sql(full_text.CREATE)
     with database.session(engine) as session:
         cut = data.draw(st.integers(0, 4))
         for group in (order[:cut], order[cut:]):

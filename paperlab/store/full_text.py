@@ -1,0 +1,198 @@
+"""The full-text index: one FTS5 row a paper, kept in step by whoever writes papers (`papers.upsert`, `bulk`).
+
+The index keeps no text of its own (content=''): at a million papers a second copy would take 1.3 GB, and the words are
+found again in `papers`.  The price is that a paper leaves the index only with exactly the words it came in with, so
+every change hands over the paper as it was.  Triggers can't do that: categories stand in another table.
+
+Words are those of paperlab.query.words.  Plain ASCII goes in as it is; anything else as its folded words, with letters
+outside ASCII spelled as code points, so that no two Unicode tables can disagree.  The column `facets` holds what is no
+word: categories, archives and the year, month and day of submission, so that `cat:cs.CL year:2024` costs an
+intersection in the index and no look at the papers.  Only SQLite has it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.entities import Paper
+from paperlab.errors import NotReady
+from paperlab.query import words
+
+CREATE = (
+    "CREATE VIRTUAL TABLE full_text USING fts5(title, abstract, authors, comment, facets, content='', tokenize='ascii')"
+)
+DROP = "DROP TABLE full_text"
+EVERY = "every"
+"""The facet that all papers have: what a negation is taken from."""
+WITHDRAWN = "withdrawn"
+
+_INSERT = "INSERT INTO full_text (rowid, title, abstract, authors, comment, facets) VALUES (?, ?, ?, ?, ?, ?)"
+_DELETE = (
+    "INSERT INTO full_text (full_text, rowid, title, abstract, authors, comment, facets) "
+    "VALUES ('delete', ?, ?, ?, ?, ?, ?)"
+)
+_BOUNDARY = " · "
+"""Between two authors.  The index takes it for a word, which no query can ask for: a phrase ends there."""
+_HELD = """
+SELECT p.ordinal, p.title, p.abstract, coalesce(p.comment, '') AS comment, p.authors,
+       (SELECT json_group_array(c.category) FROM paper_categories AS c WHERE c.arxiv_id = p.arxiv_id) AS categories,
+       substr(p.submitted_at, 1, 10) AS day, p.withdrawn
+FROM papers AS p WHERE p.ordinal > ? ORDER BY p.ordinal LIMIT ?
+"""
+_BATCH = 1000
+
+Row = tuple[int, str, str, str, str, str]
+"""Ordinal, title, abstract, authors, comment, facets."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the index covers the papers."""
+
+    papers: int
+    indexed: int
+    missing: int
+    """Papers held and not indexed."""
+    stray: int
+    """Indexed and not held."""
+    damage: str = ""
+    """What SQLite found wrong with the index itself."""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.missing and not self.stray and not self.damage
+
+
+# --- writing --------------------------------------------------------------------------------------------------
+
+
+def insert(session: Session, papers: Iterable[Paper]) -> None:
+    """Papers that are not indexed yet; fastest in the order of their ordinals.  Does not commit."""
+    _write(session, _INSERT, [_row(paper) for paper in papers])
+
+
+def replace(session: Session, changes: Iterable[tuple[Paper, Paper]]) -> None:
+    """Papers before and after a change.  `before` must be what was indexed, word for word.  Does not commit."""
+    pairs = [(old, new) for before, after in changes if (old := _row(before)) != (new := _row(after))]
+    _write(session, _DELETE, [old for old, _ in pairs])
+    _write(session, _INSERT, [new for _, new in pairs])
+
+
+def rebuild(session: Session | Connection) -> int:
+    """Index every paper held anew.  Returns how many.  Does not commit."""
+    require(session)
+    connection = _connection(session)
+    connection.exec_driver_sql("INSERT INTO full_text (full_text) VALUES ('delete-all')")
+    total, last = 0, 0
+    while rows := connection.exec_driver_sql(_HELD, (last, _BATCH)).all():
+        _write(connection, _INSERT, [_held_row(row) for row in rows])
+        total, last = total + len(rows), rows[-1].ordinal
+    return total
+
+
+def check(session: Session) -> Health:
+    """Whether every paper is indexed and nothing else.  Reads both sides: seconds at a million papers."""
+    require(session)
+    connection = session.connection()
+    held = set(connection.exec_driver_sql("SELECT ordinal FROM papers").scalars())
+    every = "SELECT rowid FROM full_text WHERE full_text MATCH 'facets : every'"
+    found = set(connection.exec_driver_sql(every).scalars())
+    damage = ""
+    try:
+        with session.begin_nested():
+            connection.exec_driver_sql("INSERT INTO full_text (full_text) VALUES ('integrity-check')")
+    except DatabaseError as error:
+        damage = str(error.orig)
+    return Health(len(held), len(found), len(held - found), len(found - held), damage)
+
+
+def require(session: Session | Connection) -> None:
+    """Raises NotReady where the database has no full-text index."""
+    if not is_supported(session):
+        raise NotReady(
+            f"full-text search needs SQLite; this database is {_connection(session).dialect.name}",
+            "list by category, profile or day: paperlab papers list --category cs.CL",
+        )
+
+
+def is_supported(session: Session | Connection) -> bool:
+    return _connection(session).dialect.name == "sqlite"
+
+
+def _connection(session: Session | Connection) -> Connection:
+    return session.connection() if isinstance(session, Session) else session
+
+
+def _write(session: Session | Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows and is_supported(session):
+        _connection(session).exec_driver_sql(statement, list(rows))
+
+
+# --- what is indexed ------------------------------------------------------------------------------------------
+
+
+def _row(paper: Paper) -> Row:
+    ordinal = ArxivId(paper.arxiv_id).ordinal
+    facets = _facets(paper.categories, paper.submitted_at.date(), withdrawn=paper.withdrawn)
+    return _texts(ordinal, (paper.title, paper.abstract, paper.comment or ""), paper.authors, facets)
+
+
+def _held_row(held: sa.Row[Any]) -> Row:
+    """As `_row`, from the database's own values."""
+    day = date.fromisoformat(held.day)
+    facets = _facets(json.loads(held.categories), day, withdrawn=bool(held.withdrawn))
+    return _texts(held.ordinal, (held.title, held.abstract, held.comment), json.loads(held.authors), facets)
+
+
+def _texts(ordinal: int, texts: tuple[str, str, str], authors: Iterable[str], facets: Iterable[str]) -> Row:
+    title, abstract, comment = (indexed(text) for text in texts)
+    return ordinal, title, abstract, _BOUNDARY.join(indexed(name) for name in authors), comment, " ".join(facets)
+
+
+def indexed(text: str) -> str:
+    """What the index is given for `text`: its words split and folded as `words.tokens` does."""
+    return text if text.isascii() else " ".join(spelled(word) for word in words.tokens(text))
+
+
+def spelled(word: str) -> str:
+    """A folded word in ASCII: other letters as code points of one length, so that a beginning stays a beginning."""
+    return word if word.isascii() else "".join(c if c.isascii() else f"u{ord(c):06x}" for c in word)
+
+
+def category_facet(category: str) -> str:
+    """One word for a category or an archive in lower case: dots and hyphens would split it."""
+    return "".join(c if c.isascii() and c.isalnum() else _PLAIN.get(c) or f"u{ord(c):06x}" for c in category)
+
+
+def year_facet(day: date) -> str:
+    return f"y{day.year:04d}"
+
+
+def month_facet(day: date) -> str:
+    return f"m{day.year:04d}{day.month:02d}"
+
+
+def day_facet(day: date) -> str:
+    return f"d{day.year:04d}{day.month:02d}{day.day:02d}"
+
+
+_PLAIN = {".": "0", "-": "1"}
+
+
+def _facets(categories: Iterable[str], day: date, *, withdrawn: bool) -> Iterator[str]:
+    yield EVERY
+    if withdrawn:
+        yield WITHDRAWN
+    names = sorted({category.lower() for category in categories})
+    yield from (category_facet(name) for name in sorted({*names, *(name.partition(".")[0] for name in names)}))
+    yield from (year_facet(day), month_facet(day), day_facet(day))
