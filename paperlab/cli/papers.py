@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from paperlab import settings
 from paperlab.arxiv import categories
 from paperlab.arxiv_id import ArxivId
-from paperlab.cli import output
+from paperlab.cli import arguments, output, pile
 from paperlab.cli.receipt import summary
+from paperlab.entities import LinkRole
 from paperlab.errors import InvalidInput, NotReady
-from paperlab.library import database, papers
+from paperlab.library import database, papers, versions
 from paperlab.store.database import read_only
 from paperlab.store.papers import PaperFilter
 
-app = typer.Typer(help="The papers held: add, list, show, export.", no_args_is_help=True)
+app = typer.Typer(help="The papers held: add, list, show, compare, mark, export.", no_args_is_help=True)
+app.add_typer(pile.app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -37,7 +40,7 @@ def add(
     """
     from paperlab.library import lookup  # here, because a list needs no HTTP client and starts twice as fast
 
-    ids = lookup.parse_ids(paper)
+    ids = lookup.parse_ids(arguments.text(each, "the paper") for each in paper)
     config = settings.load()
     added = lookup.add(database.open_or_create(config), config, ids)
     if as_json:
@@ -67,15 +70,17 @@ def list_(
     wanted = PaperFilter(
         categories=categories.validate(category or ()),
         profile=config.profile(profile).name if profile else None,
-        since=_day(since) if since else None,
-        text=query,
+        since=arguments.day(since, "--since") if since else None,
+        text=arguments.text(query, "--query") if query else None,
     )
+    arguments.number(limit, "--limit")
+    arguments.number(offset, "--offset")
     with read_only(database.open_or_create(config)) as session:
         found = papers.list_papers(session, wanted, limit, offset)
     if as_json:
         output.write_json({"papers": [papers.as_record(each) for each in found.papers], "total": found.total})
         return
-    rows = [(p.arxiv_id, p.submitted_at.date().isoformat(), p.primary_category, p.title) for p in found.papers]
+    rows = [(p.arxiv_id, p.submitted_at.date().isoformat(), p.primary_category, pile.title_of(p)) for p in found.papers]
     output.write_table(("id", "submitted", "category", "title"), rows)
     output.talk(f"{len(rows)} of {found.total} papers")
 
@@ -89,17 +94,19 @@ def show(
     Example: paperlab papers show 1706.03762
     """
     config = settings.load()
-    arxiv_id = ArxivId.parse(paper)
+    arxiv_id = ArxivId.parse(arguments.text(paper, "the paper"))
     with read_only(database.open_or_create(config)) as session:
         details = papers.show(session, arxiv_id)
     if as_json:
         versions = [papers.as_record(version) for version in details.versions]
-        record = {"paper": papers.as_record(details.paper), "versions": versions, "matches": details.matches}
+        record: dict[str, Any] = {"paper": papers.as_record(details.paper), "versions": versions}
+        record["matches"] = details.matches
+        record |= {"reading": details.reading, "code": details.code, "watchlists": details.watchlists}
         output.write_json(record)
         return
     held = details.paper
     lines = {
-        "title": held.title,
+        "title": pile.title_of(held),
         "authors": ", ".join(held.authors),
         "submitted": output.format_time(held.submitted_at),
         "version": f"{held.version} of {output.format_time(held.updated_at)}",
@@ -108,14 +115,64 @@ def show(
         "comment": held.comment,
         "journal": held.journal_ref,
         "doi": held.doi,
+        "code": "  ".join(link.url for link in details.code if link.role is LinkRole.OWN),
+        "other code": "  ".join(link.url for link in details.code if link.role is not LinkRole.OWN),
         "relevant to": "; ".join(f"{m.profile} ({', '.join(m.terms) or 'by category'})" for m in details.matches),
+        "watchlists": ", ".join(details.watchlists),
         "address": held.abstract_url,
+        **pile.reading_lines(details.reading),
     }
     for name, value in lines.items():
         if value:
             output.write_line(f"{name:<14}{output.cell(value)}")
     output.write_line("")
     output.write_line(output.cell(" ".join(held.abstract.split())))
+
+
+@app.command()
+def diff(
+    paper: Annotated[str, typer.Argument(help="An arXiv identifier or address.")],
+    first: Annotated[str | None, typer.Argument(metavar="[V1]", help="A version: v1 or 1.")] = None,
+    second: Annotated[str | None, typer.Argument(metavar="[V2]", help="A later one; default: the newest held.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two versions, word by word: by default the two newest held.
+
+    White space is no change. Away from a terminal, words are marked [-so-] where they went and {+so+} where they came.
+
+    Example: paperlab papers diff 1706.03762 v1 v5
+    """
+    arxiv_id = ArxivId.parse(arguments.text(paper, "the paper"))
+    named = [None if word is None else _version(word) for word in (first, second)]
+    with read_only(database.open_or_create(settings.load())) as session:
+        found = versions.diff(session, arxiv_id, *named)
+    if as_json:
+        sides = {"before": papers.as_record(found.before), "after": papers.as_record(found.after)}
+        output.write_json({"arxiv_id": arxiv_id.base, **sides, "changes": found.changes})
+        return
+    for change in found.changes:
+        output.write_line(f"{change.field}: {_marked(change)}")
+    ends = f"{arxiv_id.base} v{found.before.version} to v{found.after.version}"
+    what = ", ".join(change.field for change in found.changes) or "nothing in its record; the files may be others"
+    output.talk(f"{ends}: changed {what}" if found.changes else f"{ends}: {what}")
+    if found.was_withdrawn:
+        output.talk(f"v{found.after.version} is a withdrawal")
+
+
+def _version(word: str) -> int:
+    if not re.fullmatch(r"v?[1-9][0-9]{0,5}", word, re.ASCII):
+        raise InvalidInput(
+            f'"{arguments.shown(word)}" is not a version', "example: paperlab papers diff 1706.03762 v1 v2"
+        )
+    return int(word.removeprefix("v"))
+
+
+def _marked(change: versions.FieldChange) -> str:
+    """The field's text with what went and what came: in colour on a terminal, in brackets elsewhere."""
+    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    went, came = ("\x1b[31;9m{}\x1b[0m", "\x1b[32m{}\x1b[0m") if colours else ("[-{}-]", "{{+{}+}}")
+    forms = {versions.Op.SAME: "{}", versions.Op.REMOVED: went, versions.Op.ADDED: came}
+    return change.joint.join(forms[piece.op].format(output.cell(piece.text)) for piece in change.pieces)
 
 
 @app.command()
@@ -147,11 +204,3 @@ def export(
 def _write(lines: Iterable[str], file: TextIO) -> None:
     for line in lines:
         file.write(line + "\n")
-
-
-def _day(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f'--since "{text}" is not a day', "example: --since 2026-11-01") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

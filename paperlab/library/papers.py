@@ -9,9 +9,10 @@ from datetime import UTC
 from typing import Any
 
 from paperlab.arxiv_id import ArxivId
-from paperlab.entities import Paper, ProfileMatch
+from paperlab.entities import CodeLink, Paper, ProfileMatch, Reading
 from paperlab.errors import InvalidInput
-from paperlab.store import matches, papers
+from paperlab.library import versions
+from paperlab.store import code_links, matches, papers, reading, watchlists
 from paperlab.store.database import Session
 from paperlab.store.papers import PaperFilter
 
@@ -24,6 +25,10 @@ class PaperDetails:
     versions: tuple[Paper, ...]
     """Oldest first; empty for a landmark paper that arXiv has not described yet."""
     matches: tuple[ProfileMatch, ...]
+    reading: Reading
+    code: tuple[CodeLink, ...] = ()
+    watchlists: tuple[str, ...] = ()
+    """Those that it matches."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,24 @@ def show(session: Session, arxiv_id: ArxivId) -> PaperDetails:
     paper = papers.get(session, arxiv_id.base)
     if paper is None:
         raise InvalidInput(f"{arxiv_id.base} is not held", f"paperlab papers add {arxiv_id}")
-    versions = papers.versions(session, arxiv_id.base)
+    held_versions = versions.history(session, arxiv_id.base)
     if arxiv_id.version is not None:
-        of_version = [version for version in [*versions, paper] if version.version == arxiv_id.version]
+        of_version = [version for version in [*held_versions, paper] if version.version == arxiv_id.version]
         if not of_version:
-            held = ", ".join(f"v{version.version}" for version in versions) or "none"
+            held = ", ".join(f"v{version.version}" for version in held_versions) or "none"
             raise InvalidInput(
                 f"version {arxiv_id.version} of {arxiv_id.base} is not held (held: {held})",
                 f"paperlab papers add {arxiv_id}",
             )
         paper = of_version[0]
-    return PaperDetails(paper, tuple(versions), tuple(matches.of_paper(session, arxiv_id.base)))
+    return PaperDetails(
+        paper,
+        tuple(held_versions),
+        tuple(matches.of_paper(session, arxiv_id.base)),
+        reading.get(session, arxiv_id.base),
+        tuple(code_links.of_paper(session, arxiv_id.base)),
+        tuple(watchlists.of_paper(session, arxiv_id.base)),
+    )
 
 
 def export_lines(session: Session) -> Iterator[str]:
