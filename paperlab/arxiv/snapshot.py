@@ -18,10 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import orjson
 
+from paperlab.arxiv import author_names
+from paperlab.arxiv.withdrawal import is_withdrawn
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.errors import InvalidInput, NotReady
@@ -40,8 +42,6 @@ _MONTHS = {
     for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)  # noqa: SIM905
 }
 _VERSION = re.compile(r"v([1-9]\d{0,3})", re.ASCII)
-_IN_PARENTHESES = re.compile(r"\([^()]*\)")
-_BETWEEN_AUTHORS = re.compile(r",\s*and\s+|\s+and\s+|[,;]\s*")
 
 
 @dataclass(frozen=True)
@@ -117,35 +117,39 @@ def read(
 ) -> Iterator[Batch]:
     """The file from `start`, `batch` lines at a time.  Dates later than `not_after` are taken for mistakes.
 
-    `categories` are alternatives; none is all.  Raises InvalidInput where the file can't be opened, and TornFile, after
-    the last batch that could be read, where a packed one is cut or damaged or the disk fails.
+    `categories` are alternatives; none is all.  Raises InvalidInput where the file can't be read, and TornFile where a
+    packed one is cut or damaged, both after the last batch that could be read.
     """
     wanted = frozenset(categories)
+    position = start
     try:
         with _open(path) as file:
             file.seek(start.offset)
-            position = start
             while True:
                 lines, position, torn = _next_lines(file, position, batch)
                 if lines:
                     yield _parse_all(lines, position, wanted, not_after)
                 if torn is not None:
-                    raise TornFile(
-                        f"{path} is cut or damaged after line {position.line}: {torn}",
-                        "what came before is stored; get the file again and run the same command",
-                    ) from torn
+                    raise torn
                 if not lines:
                     return
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TornFile(
+            f"{path} is cut or damaged after line {position.line}: {error}",
+            "what came before is stored; get the file again and run the same command",
+        ) from error
     except OSError as error:
         raise InvalidInput(f"{path} can't be read: {error.strerror or error}", "name another file") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
     file = path.open("rb")
     packed = file.read(2) == _GZIP
     file.seek(0)
-    # Read through a buffer: GzipFile.readline by itself asks the decompressor for every line.
-    return io.BufferedReader(gzip.GzipFile(fileobj=file), 2**20) if packed else file
+    if not packed:
+        return file
+    file.close()
+    return gzip.GzipFile(path, "rb")
 
 
 _Numbered = tuple[int, bytes | None]
@@ -173,7 +177,7 @@ def _next_lines(file: IO[bytes], position: Position, count: int) -> tuple[list[_
     return lines, Position(offset, number), None
 
 
-def _skip_line(file: IO[bytes]) -> int:
+def _skip_line(file: BinaryIO | gzip.GzipFile) -> int:
     skipped = 0
     while part := file.readline(2**20):
         skipped += len(part)
@@ -224,12 +228,14 @@ def parse(line: bytes, wanted: frozenset[str], not_after: datetime) -> Paper | N
         raise _Flaw("no versions")
     dates = dict(_version(entry, not_after) for entry in versions)
     newest = max(dates)
+    title = _required(record.get("title"), "title")
+    abstract = _line(record.get("abstract"), "abstract") or ""
     comment = _line(record.get("comments"), "comments")
     paper = Paper(
         arxiv_id=_identifier(record.get("id")),
         version=newest,
-        title=_required(record.get("title"), "title"),
-        abstract=_line(record.get("abstract"), "abstract") or "",
+        title=title,
+        abstract=abstract,
         authors=_authors(record),
         categories=categories,
         primary_category=_line(record.get("primary_category"), "primary_category") or categories[0],
@@ -239,6 +245,7 @@ def parse(line: bytes, wanted: frozenset[str], not_after: datetime) -> Paper | N
         journal_ref=_line(record.get("journal-ref") or record.get("journal_ref"), "journal-ref"),
         doi=_line(record.get("doi"), "doi"),
         source=SOURCE,
+        withdrawn=is_withdrawn(comment, abstract, title),
     )
     if b"\\u0000" in line:
         _refuse_nul(paper)
@@ -317,18 +324,10 @@ def _authors(record: dict[str, Any]) -> tuple[str, ...]:
         elif isinstance(named, list):
             full = [" ".join((each["name"] if isinstance(each, dict) else each).split()) for each in named]
         else:
-            full = _split_authors(named or "")
+            full = list(author_names.split(named or ""))
     except (TypeError, IndexError, KeyError, AttributeError) as error:
         raise _Flaw("authors in no known form") from error
     return tuple(name for name in full if name)
-
-
-def _split_authors(text: str) -> list[str]:
-    """Names from "A. Author, B. Author (MIT) and C. Author"; what stands in parentheses is an affiliation."""
-    shorter = _IN_PARENTHESES.sub(" ", text)
-    while shorter != text:
-        text, shorter = shorter, _IN_PARENTHESES.sub(" ", shorter)
-    return [" ".join(name.split()) for name in _BETWEEN_AUTHORS.split(text.strip())]
 
 
 def _refuse_nul(paper: Paper) -> None:

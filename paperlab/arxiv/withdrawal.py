@@ -49,6 +49,10 @@ _REMOVED = re.compile(
 )
 _TITLE = re.compile(rf"\s*(?:[\[(]\s*{_TAKEN_BACK}\b[^\])]{{0,40}}[\])]|{_TAKEN_BACK}\s*:)", re.IGNORECASE)
 _LEADING_NOTE = re.compile(r"(?:arxiv\s+admin\s+note|note|notice|remark|comments?)\s*:\s*", re.IGNORECASE)
+_FIRST = 400
+"""Characters of an abstract in which its first sentence is looked for."""
+_SIGNS = ("withdr", "retract", "retired", "removed")
+"""One of these is in whatever an expression above matches: most records are read no further."""
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\s*[;\n]\s*")
 
 
@@ -58,6 +62,9 @@ def is_withdrawn(comment: str | None, abstract: str | None = None, title: str | 
     "arXiv admin note: text overlap with ..." is no withdrawal; "withdrawn from ICLR" and "withdraw the results on CNN"
     are none either.
     """
+    read = f"{title}\n{comment}\n{(abstract or '')[:_FIRST]}".lower()
+    if not any(sign in read for sign in _SIGNS):
+        return False
     return (
         (title is not None and _TITLE.match(title) is not None)
         or (comment is not None and _comment_says_so(comment))
@@ -86,5 +93,5 @@ def _beginnings(sentence: str) -> list[str]:
 
 def _abstract_says_so(abstract: str) -> bool:
     """Only its first sentence, and only with the paper as the subject: abstracts also study withdrawn papers."""
-    first = _SENTENCE_END.split(" ".join(abstract[:400].split()), maxsplit=1)[0]
+    first = _SENTENCE_END.split(" ".join(abstract[:_FIRST].split()), maxsplit=1)[0]
     return any(pattern.match(_LEADING_NOTE.sub("", first, count=1)) for pattern in (_SUBJECT, _REMOVED))

@@ -21,5 +21,14 @@ def take(session: Session, settings: Settings, arriving: Iterable[Paper], now: d
     counts = papers.upsert(session, arriving, now)
     changed = papers.get_many(session, counts.changed)
     profiles.record(session, settings.profiles, changed)
-    code_links.record(session, changed, now)
+    derive(session, changed, now)
     return counts
+
+
+def derive(session: Session, changed: Iterable[Paper], now: datetime) -> None:
+    """All that follows from papers that are held now and were not, or not so, but for their profiles' matches.
+
+    The snapshot's import calls it too, with thousands of papers at once.  Does not commit.
+    """
+    batch = list(changed)
+    code_links.record(session, batch, now)

@@ -7,8 +7,6 @@ read from its beginning.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +19,7 @@ from paperlab.arxiv.snapshot import Batch, Identity, Position, Unreadable
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles
-from paperlab.library.sync import Stopped, _only_sync
+from paperlab.library.sync import Stopped, only_sync, start_receipt
 from paperlab.settings import Settings
 from paperlab.store import bulk, database, receipts
 from paperlab.store.database import Engine, Session
@@ -42,6 +40,8 @@ class SnapshotOptions:
     file: Path
     categories: tuple[str, ...] = ()
     max_seconds: float | None = None
+    profile: str = "llm"
+    """Whose matches the receipt counts; every profile is matched."""
 
 
 @dataclass
@@ -55,8 +55,9 @@ class Tally:
     """Papers of other categories."""
     unreadable: int = 0
     named: list[Unreadable] = field(default_factory=list)
-    matches: dict[str, int] = field(default_factory=dict)
-    """By profile: how many of the papers that are new or changed match it."""
+    matching: int = 0
+    """Held papers that match the receipt's profile."""
+    by_term: int = 0
 
     @property
     def held(self) -> int:
@@ -70,6 +71,7 @@ def run(
     *,
     clock: Clock | None = None,
     progress: Callable[[Receipt], None] = lambda _: None,
+    batch: int = BATCH,
 ) -> Receipt:
     """Read the file, from where the last reading of it stopped.  `progress` hears the receipt after every batch.
 
@@ -79,27 +81,29 @@ def run(
     clock = clock or Clock()
     file = options.file.absolute()
     wanted = categories.validate(options.categories)
+    settings.profile(options.profile)
     identity = snapshot.identify(file)
     name = f"{snapshot.SOURCE}:{file}:{'+'.join(sorted(wanted))}"
-    with _only_sync(settings):
+    with only_sync(settings):
         now = _time(clock)
         landmarks.seed(engine, settings, now)
         profiles.rematch_changed(engine, settings.profiles, now)
         with database.session(engine) as session:
             start, changed = _start(bulk.state(session, name), identity)
             receipts.close_dead(session, kinds=(KIND,), now=now)
-            receipt = receipts.start(
-                session,
-                source=snapshot.SOURCE,
-                kind=KIND,
-                query=f"{file.name}: {' OR '.join(wanted) or 'every category'}",
-                cursor=None,
-                process={"host": socket.gethostname(), "pid": os.getpid()},
-                now=now,
-            )
+        query = f"{file.name}: {' OR '.join(wanted) or 'every category'}"
+        receipt = start_receipt(engine, source=snapshot.SOURCE, kind=KIND, query=query, cursor=None, now=now)
         details = {"file": str(file), "size": identity.size, "from_line": start.line + 1, "changed_file": changed}
         reading = _Reading(
-            engine, settings, replace(options, file=file, categories=wanted), clock, progress, name, identity, details
+            engine,
+            settings,
+            replace(options, file=file, categories=wanted),
+            clock,
+            progress,
+            batch,
+            name,
+            identity,
+            details,
         )
         return reading.run(receipt, start)
 
@@ -120,6 +124,7 @@ class _Reading:
     options: SnapshotOptions
     clock: Clock
     progress: Callable[[Receipt], None]
+    batch: int
     name: str
     identity: Identity
     details: dict[str, Any]
@@ -134,7 +139,7 @@ class _Reading:
             start,
             categories=self.options.categories,
             not_after=_time(self.clock) + _TOLERANCE,
-            batch=BATCH,
+            batch=self.batch,
         )
         try:
             with bulk.connection(self.engine) as connection:
@@ -166,6 +171,9 @@ class _Reading:
         now = _time(self.clock)
         tally = self.tally
         take(session, self.settings, batch.papers, now, tally)
+        matching, by_term = bulk.matching(session, self.options.profile, batch.papers)
+        tally.matching += matching
+        tally.by_term += by_term
         tally.outside += batch.outside
         tally.unreadable += len(batch.unreadable)
         tally.named.extend(batch.unreadable[: _NAMED - len(tally.named)])
@@ -205,7 +213,13 @@ class _Reading:
                 "offset": reached.offset,
                 "outside": tally.outside,
                 "unreadable": [asdict(each) for each in tally.named],
-                "matches": dict(tally.matches),
+                "matches": {
+                    "profile": self.options.profile,
+                    "matching": tally.matching,
+                    "by term": tally.by_term,
+                    "by category": tally.matching - tally.by_term,
+                    "no term of the profile": tally.held - tally.matching,
+                },
             },
         )
 
@@ -219,16 +233,14 @@ class _Reading:
 
 def take(session: Session, settings: Settings, arriving: tuple[Paper, ...], now: datetime, tally: Tally) -> None:
     """What `arrivals.take` does with these papers, many times as fast for those that are new or known word for word."""
-    if bulk.is_supported(session.get_bind()):
-        sorted_ = bulk.sort(session, arriving)
-        bulk.insert(session, sorted_.new, now)
-        found = profiles.find(settings.profiles, sorted_.new)
-        bulk.insert_matches(session, found, sorted_.new)
-        for match in found:
-            tally.matches[match.profile] = tally.matches.get(match.profile, 0) + 1
-        tally.new += len(sorted_.new)
-        tally.unchanged += sorted_.unchanged
-        arriving = sorted_.others
+    if bulk.is_supported(session.connection()):
+        found = bulk.sort(session, arriving)
+        bulk.insert(session, found.new, now)
+        bulk.insert_matches(session, profiles.find(settings.profiles, found.new), found.new)
+        arrivals.derive(session, found.new, now)
+        tally.new += len(found.new)
+        tally.unchanged += len(found.unchanged)
+        arriving = found.others
     if arriving:
         counts = arrivals.take(session, settings, arriving, now)
         tally.new += counts.new

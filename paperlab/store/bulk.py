@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, ProfileMatch
+from paperlab.store import full_text
 from paperlab.store.database import storage_errors
 from paperlab.store.schema import HarvestRow
 
@@ -28,10 +29,11 @@ _CACHE_KIB = 96 * 1024
 _CHECKPOINT_PAGES = 16_384
 """64 MiB of log between checkpoints: pages of the indexes change in every batch and are carried over once."""
 
+# CROSS JOIN: the identifiers asked for come first, whatever the planner thinks of json_each.
 _HELD = """
 SELECT p.arxiv_id, p.version, p.title, p.abstract, p.authors, p.primary_category, p.comment, p.journal_ref, p.doi,
        p.submitted_at, p.updated_at, p.withdrawn, v.categories
-FROM json_each(?) AS wanted JOIN papers AS p ON p.arxiv_id = wanted.value
+FROM json_each(?) AS wanted CROSS JOIN papers AS p ON p.arxiv_id = wanted.value
 LEFT JOIN paper_versions AS v ON v.arxiv_id = p.arxiv_id AND v.version = p.version AND p.source <> 'seed'
 """
 _INSERT_PAPER = """
@@ -47,6 +49,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INSERT_MATCH = "INSERT INTO profile_matches (profile, arxiv_id, terms, submitted_at) VALUES (?, ?, ?, ?)"
 
+_MATCHING = """
+SELECT count(*), coalesce(sum(m.terms <> '[]'), 0)
+FROM json_each(?) AS wanted CROSS JOIN profile_matches AS m ON m.arxiv_id = wanted.value AND m.profile = ?
+"""
+
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 """What the engine's serializer writes: lists must be equal byte for byte, whoever wrote them."""
 
@@ -57,7 +64,8 @@ class Sorted:
 
     new: tuple[Paper, ...]
     """Not held; in the order of the full-text index, which is written much faster that way."""
-    unchanged: int
+    unchanged: tuple[Paper, ...]
+    """Held word for word."""
     others: tuple[Paper, ...]
     """For `papers.upsert`."""
 
@@ -103,18 +111,18 @@ def sort(session: Session, papers: Sequence[Paper]) -> Sorted:
     held = {row[0]: tuple(row)[1:] for row in session.connection().exec_driver_sql(_HELD, (ids,))}
     new: list[Paper] = []
     others: list[Paper] = []
-    unchanged = 0
+    unchanged: list[Paper] = []
     for paper in papers:
         if times[paper.arxiv_id] > 1:
             others.append(paper)
         elif paper.arxiv_id not in held:
             new.append(paper)
         elif held[paper.arxiv_id] == (*_description(paper), _as_json(list(paper.categories))):
-            unchanged += 1
+            unchanged.append(paper)
         else:
             others.append(paper)
     new.sort(key=_ordinal)
-    return Sorted(tuple(new), unchanged, tuple(others))
+    return Sorted(tuple(new), tuple(unchanged), tuple(others))
 
 
 def insert(session: Session, papers: Sequence[Paper], now: datetime) -> None:
@@ -135,6 +143,7 @@ def insert(session: Session, papers: Sequence[Paper], now: datetime) -> None:
     _write(session, _INSERT_PAPER, rows)
     _write(session, _INSERT_CATEGORY, categories)
     _write(session, _INSERT_VERSION, versions)
+    full_text.insert(session, papers)
 
 
 def insert_matches(session: Session, matches: Iterable[ProfileMatch], papers: Sequence[Paper]) -> None:
@@ -145,6 +154,13 @@ def insert_matches(session: Session, matches: Iterable[ProfileMatch], papers: Se
         _INSERT_MATCH,
         [(each.profile, each.arxiv_id, _as_json(list(each.terms)), submitted[each.arxiv_id]) for each in matches],
     )
+
+
+def matching(session: Session, profile: str, papers: Sequence[Paper]) -> tuple[int, int]:
+    """How many of these papers match the profile, and how many of those by a term."""
+    ids = _as_json([paper.arxiv_id for paper in papers])
+    row = session.connection().exec_driver_sql(_MATCHING, (ids, profile)).one()
+    return int(row[0]), int(row[1])
 
 
 # --- how far a file has been read -----------------------------------------------------------------------------
