@@ -15,7 +15,7 @@ store/full_text.py asks the database with the same meaning: a word is what `word
 
 from __future__ import annotations
 
-from paperlab.query.evaluation import Facts, facts, hits, holds
+from paperlab.query.evaluation import Facts, facts, hits, holds, looked_for
 from paperlab.query.parser import format, parse
 from paperlab.query.tree import And, Field, Flag, Is, Not, Or, Query, Submitted, Text, leaves
 
@@ -35,5 +35,6 @@ __all__ = [
     "hits",
     "holds",
     "leaves",
+    "looked_for",
     "parse",
 ]

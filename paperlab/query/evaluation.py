@@ -8,7 +8,7 @@ from datetime import date
 
 from paperlab.entities import Paper
 from paperlab.query import words
-from paperlab.query.tree import And, Field, Flag, Is, Not, Or, Query, Submitted, Text, leaves
+from paperlab.query.tree import And, Field, Flag, Is, Not, Or, Query, Submitted, Text
 
 _BOUNDARY = " · "
 """Between two authors or two notes: a phrase does not run over it, and no word is one."""
@@ -78,10 +78,19 @@ def holds(query: Query, paper: Facts) -> bool:
             return any(holds(part, paper) for part in parts)
 
 
+def looked_for(query: Query) -> list[Text]:
+    """What a paper is found by: the words, phrases and names that are not negated, each once."""
+    match query:
+        case Text():
+            return [query]
+        case And(parts) | Or(parts):
+            return list(dict.fromkeys(term for part in parts for term in looked_for(part)))
+    return []
+
+
 def hits(query: Query, field: Field, text: str) -> list[tuple[str, bool]]:
     """`text` cut into pieces, each with whether it is a word that the query looks for in `field`."""
-    wanted = [leaf for leaf in leaves(_without_negations(query)) if isinstance(leaf, Text)]
-    phrases = [leaf for leaf in wanted if leaf.field in (Field.ANY, field)]
+    phrases = [term for term in looked_for(query) if term.field in (Field.ANY, field)]
     found = list(words.spans(text))
     marked = [False] * len(found)
     for phrase in phrases:
@@ -105,8 +114,8 @@ def _stands(term: Text, paper: Facts) -> bool:
             return any(_equals(term, tag) for tag in paper.tags)
         case Field.ID:
             return _equals(term, paper.arxiv_id.lower())
-    looked_for = " " + " ".join(term.words) + ("" if term.prefix else " ")
-    return any(looked_for in paper.texts[field] for field in (_EVERYWHERE if term.field is Field.ANY else [term.field]))
+    found_as = " " + " ".join(term.words) + ("" if term.prefix else " ")
+    return any(found_as in paper.texts[field] for field in (_EVERYWHERE if term.field is Field.ANY else [term.field]))
 
 
 def _equals(term: Text, name: str) -> bool:
@@ -116,12 +125,6 @@ def _equals(term: Text, name: str) -> bool:
 def _begins(phrase: Text, found: Sequence[str]) -> bool:
     *first, last = phrase.words
     return list(found[:-1]) == first and (found[-1].startswith(last) if phrase.prefix else found[-1] == last)
-
-
-def _without_negations(query: Query) -> Query:
-    if isinstance(query, And | Or):
-        return type(query)(tuple(_without_negations(part) for part in query.parts if not isinstance(part, Not)))
-    return And(()) if isinstance(query, Not) else query
 
 
 def _padded(texts: Iterable[str]) -> str:

@@ -16,12 +16,21 @@ _MARKED_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 _ASCII_LOWER = re.compile(r"[0-9a-z]+")
 
 
+class _Folded(dict[int, str]):
+    """Each character without case, accents and compatibility form, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _without_marks(_without_marks(chr(code)).casefold()).casefold()
+        self[code] = folded
+        return folded
+
+
+_FOLDED = _Folded()
+
+
 def fold(text: str) -> str:
     """`text` without case, accents and compatibility forms.  Folding twice changes nothing more."""
-    if text.isascii():
-        return text.lower()
-    bare = _without_marks(text).casefold()
-    return _without_marks(bare).casefold()
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
 
 
 def tokens(text: str) -> list[str]:

@@ -170,8 +170,16 @@ def spelled(word: str) -> str:
 
 
 def category_facet(category: str) -> str:
-    """One word for a category or an archive in lower case: dots and hyphens would split it."""
-    return "".join(c if c.isascii() and c.isalnum() else _PLAIN.get(c) or f"u{ord(c):06x}" for c in category)
+    """One word for a category in lower case: dots and hyphens would split it.
+
+    All begin with "c", and nothing else here does: the beginning of a category finds categories only.
+    """
+    return f"c{_one_word(category)}"
+
+
+def archive_facet(archive: str) -> str:
+    """One word for the archive of a category: "cs" of "cs.CL"; "hep-th", "astro-ph" of themselves."""
+    return f"a{_one_word(archive)}"
 
 
 def year_facet(day: date) -> str:
@@ -186,6 +194,10 @@ def day_facet(day: date) -> str:
     return f"d{day.year:04d}{day.month:02d}{day.day:02d}"
 
 
+def _one_word(name: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else _PLAIN.get(c) or f"u{ord(c):06x}" for c in name)
+
+
 _PLAIN = {".": "0", "-": "1"}
 
 
@@ -194,5 +206,6 @@ def _facets(categories: Iterable[str], day: date, *, withdrawn: bool) -> Iterato
     if withdrawn:
         yield WITHDRAWN
     names = sorted({category.lower() for category in categories})
-    yield from (category_facet(name) for name in sorted({*names, *(name.partition(".")[0] for name in names)}))
+    yield from map(category_facet, names)
+    yield from map(archive_facet, sorted({name.partition(".")[0] for name in names}))
     yield from (year_facet(day), month_facet(day), day_facet(day))
