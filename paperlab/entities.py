@@ -345,6 +345,72 @@ class Verdict:
     run_ids: tuple[str, ...] = ()
 
 
+# --- the digest -----------------------------------------------------------------------------------------------
+
+
+class WhyKind(StrEnum):
+    WATCHLIST = "watchlist"
+    AUTHOR = "author"
+    """Somebody whom the reader follows."""
+    RANKING = "ranking"
+    PROFILE = "profile"
+
+
+@dataclass(frozen=True)
+class Why:
+    """One reason for which a paper is in a digest."""
+
+    kind: WhyKind
+    name: str
+    """The watchlist, the author, or the profile; for the ranking, the tag or "stars" that it learned from."""
+    words: tuple[str, ...] = ()
+    """The profile's terms that were found, or the words that lifted the paper."""
+
+
+@dataclass(frozen=True)
+class DigestPaper:
+    paper: Paper
+    why: tuple[Why, ...]
+
+
+@dataclass(frozen=True)
+class DigestAlert:
+    alert: Alert
+    title: str
+
+
+@dataclass(frozen=True)
+class VerdictChange:
+    """A claim's verdict became another one."""
+
+    claim_id: str
+    before: VerdictKind | None
+    after: VerdictKind
+    reason: str
+    judged_at: datetime
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What is new for the reader, in the order in which it is to be read."""
+
+    since: datetime | None
+    """None for a digest that is shown once more."""
+    until: datetime
+    alerts: tuple[DigestAlert, ...] = ()
+    watched: tuple[DigestPaper, ...] = ()
+    relevant: tuple[DigestPaper, ...] = ()
+    verdicts: tuple[VerdictChange, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    """Announced and not held: a state, not news."""
+    left_out: int = 0
+    """Papers that belong here and are more than were asked for."""
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self.alerts or self.watched or self.relevant or self.verdicts)
+
+
 # --- runs -----------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib
 import io
+import keyword
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +23,19 @@ from paperlab.cli import output
 COMMANDS: Mapping[str, str] = {
     "sync": "Bring in new and revised papers, and leave a receipt of what was announced.",
     "papers": "The papers held: add, list, show, export.",
+    "recommend": "Rank recent papers by the ones you starred or tagged, and show the words that lifted each.",
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",
+    "leaderboard": "Show the results that papers are said to report, and beside them what our claims and runs say.",
+    "import": "Bring in code links and reported results: Papers with Code dumps, sota-extractor files, model-index.",
+    "digest": "Show what is new and why: alerts, what watchlists match, what is relevant, verdicts that changed.",
     "dashboard": "Show papers, claims and runs in the browser.",
     "db": "The database: bring it up to date, check it, copy it.",
 }
-"""Each command lives in the module of its name, as `app` (a group) or as the function of its name."""
+"""Each command lives in the module of its name, as `app` (a group) or as the function of its name.
+
+A name that is a word of Python has an underscore there: `import` is import_.import_."""
 
 _EPILOG = (
     "Settings: flag > PAPERLAB_* in the environment > paperlab.toml > default.  PAPERLAB_HOME (state), "
@@ -59,11 +66,12 @@ def command_line(loaded: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
         if name not in loaded:
             app.command(name, help=summary)(_listed_only)
             continue
-        module = importlib.import_module(f"paperlab.cli.{name}")
+        attribute = f"{name}_" if keyword.iskeyword(name) else name
+        module = importlib.import_module(f"paperlab.cli.{attribute}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, attribute))
     return app
 
 

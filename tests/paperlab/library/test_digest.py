@@ -1,0 +1,203 @@
+"""What a digest holds, in which order, and that nothing comes twice or gets lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from paperlab.entities import AnnouncementKind, Verdict, VerdictKind, WhyKind
+from paperlab.errors import TryAgain
+from paperlab.library import arrivals, digest
+from paperlab.store import database, verdicts
+from paperlab.store.schema import AlertRow, AnnouncementRow, GapRow, WatchlistRow, WatchMatchRow
+from tests.fakes import make_papers
+
+NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
+PROFILES = ["llm"]
+
+
+@pytest.fixture
+def store(settings_for, engine_for):
+    """An empty store, with what a sync, a watchlist and a verdict would do to it."""
+    settings = settings_for()
+    engine = engine_for(settings)
+
+    class Store:
+        def write(self, *rows):
+            with database.session(engine) as session:
+                for row in rows:
+                    session.add(row)
+                    session.flush()
+
+        def hold(self, papers, at=NOW):
+            with database.session(engine) as session:
+                arrivals.take(session, settings, papers, at)
+
+        def watch(self, name, ids, at=NOW, query="x"):
+            self.write(WatchlistRow(name=name, query=query, created_at=at, matched_query=query))
+            self.write(*(WatchMatchRow(watchlist=name, arxiv_id=each, matched_at=at, shown_at=None) for each in ids))
+
+        def digest(self, since=None, now=NOW, limit=None):
+            with database.read_only(engine) as session:
+                return digest.collect(session, PROFILES, since=since, now=now, limit=limit)
+
+        def again(self):
+            with database.read_only(engine) as session:
+                return digest.once_more(session, PROFILES)
+
+        def mark(self, shown):
+            with database.session(engine) as session:
+                digest.mark(session, shown)
+
+        def judge(self, claim, kind, at, **evidence):
+            with database.session(engine) as session:
+                verdicts.append_if_changed(session, Verdict(claim, kind, "because"), evidence, at)
+
+    return Store()
+
+
+def papers(count, at=NOW):
+    """So many papers of a category that is all relevant."""
+    made = make_papers(4 * count, newest=at - timedelta(hours=2))
+    return [paper for paper in made if "cs.CL" in paper.categories][:count]
+
+
+def ids(entries):
+    return [entry.paper.arxiv_id for entry in entries]
+
+
+def test_relevant_papers_come_newest_first_with_the_terms_that_made_them_so(store):
+    made = papers(5)
+    store.hold(made)
+    found = store.digest()
+    assert ids(found.relevant) == [paper.arxiv_id for paper in made]
+    [why] = found.relevant[0].why
+    assert (why.kind, why.name) == (WhyKind.PROFILE, "llm")
+    assert found.since == NOW - digest.FIRST_DIGEST
+
+
+def test_what_a_watchlist_matches_comes_first_and_only_once(store):
+    made = papers(6)
+    store.hold(made)
+    store.watch("zeta", [made[4].arxiv_id, made[1].arxiv_id])
+    store.watch("alpha", [made[5].arxiv_id, made[1].arxiv_id])
+    found = store.digest()
+    assert ids(found.watched) == [made[1].arxiv_id, made[5].arxiv_id, made[4].arxiv_id]
+    assert [why.name for why in found.watched[0].why] == ["alpha", "zeta", "llm"]
+    assert set(ids(found.watched)).isdisjoint(ids(found.relevant))
+    assert len(found.watched) + len(found.relevant) == 6
+
+
+def test_what_was_marked_is_not_shown_again_and_the_rest_is(store):
+    made = papers(6)
+    store.hold(made)
+    first = store.digest(limit=4)
+    assert first.left_out == 2
+    assert ids(store.digest(limit=4).relevant) == ids(first.relevant)  # nothing was marked yet
+    store.mark(first)
+    second = store.digest(now=NOW + timedelta(hours=1))
+    assert set(ids(first.relevant)).isdisjoint(ids(second.relevant))
+    assert len(ids(first.relevant) + ids(second.relevant)) == 6
+    store.mark(second)
+    assert not store.digest(now=NOW + timedelta(hours=2)).has_news
+    assert not store.digest(since=NOW - timedelta(days=300)).has_news
+
+
+def test_a_paper_stored_under_a_time_before_the_last_digest_is_not_lost(store):
+    store.hold(papers(2))
+    store.mark(store.digest())
+    late = papers(3)[2]
+    store.hold([late], at=NOW - timedelta(minutes=10))
+    assert ids(store.digest(now=NOW + timedelta(days=1)).relevant) == [late.arxiv_id]
+
+
+def test_a_backfill_is_no_news_but_a_paper_that_was_on_hold_is(store):
+    old = papers(3, at=NOW - timedelta(days=400))
+    store.hold(old)
+    assert not store.digest().has_news
+    store.write(
+        AnnouncementRow(
+            arxiv_id=old[1].arxiv_id,
+            version=1,
+            kind=AnnouncementKind.NEW.value,
+            announced_at=NOW - timedelta(hours=1),
+            first_seen_at=NOW,
+        )
+    )
+    assert ids(store.digest().relevant) == [old[1].arxiv_id]
+
+
+def test_a_watchlist_added_today_does_not_bring_the_past(store):
+    old = papers(3, at=NOW - timedelta(days=400))
+    store.hold(old, at=NOW - timedelta(days=300))
+    store.watch("all", [paper.arxiv_id for paper in old])
+    assert not store.digest().has_news
+
+
+def test_a_revision_that_a_watchlist_matches_now_is_news(store):
+    [old] = papers(1, at=NOW - timedelta(days=60))
+    store.hold([old], at=NOW - timedelta(days=59))
+    store.hold([replace(old, version=2, updated_at=NOW, title="Mixtures")])
+    store.watch("moe", [old.arxiv_id])
+    assert ids(store.digest().watched) == [old.arxiv_id]
+
+
+def test_alerts_that_were_not_seen_are_shown_once(store):
+    [paper] = papers(1)
+    store.hold([paper], at=NOW - timedelta(days=20))
+    for arxiv_id, seen in ((paper.arxiv_id, None), ("1706.03762", NOW)):
+        store.write(
+            AlertRow(arxiv_id=arxiv_id, kind="replaced", details={"before": 1}, raised_at=NOW, seen_at=seen),
+        )
+    found = store.digest()
+    assert [(entry.alert.arxiv_id, entry.title) for entry in found.alerts] == [(paper.arxiv_id, paper.title)]
+    store.mark(found)
+    assert store.digest(now=NOW + timedelta(hours=1)).alerts == ()
+
+
+def test_a_verdict_that_changed_is_shown_once_and_more_evidence_for_the_same_is_not(store):
+    store.judge("a", VerdictKind.INCONCLUSIVE, NOW - timedelta(days=30), runs=1)
+    store.judge("a", VerdictKind.REPRODUCED, NOW - timedelta(hours=3), runs=2)
+    store.judge("a", VerdictKind.REPRODUCED, NOW - timedelta(hours=2), runs=3)
+    [change] = store.digest().verdicts
+    assert (change.claim_id, change.before, change.after) == ("a", VerdictKind.INCONCLUSIVE, VerdictKind.REPRODUCED)
+    store.mark(store.digest())
+    assert store.digest(now=NOW + timedelta(hours=1)).verdicts == ()
+
+
+def test_open_gaps_are_said_every_time_and_are_no_news(store):
+    gap = {"version": 1, "source": "rss", "reason": "", "opened_at": NOW, "last_tried_at": None, "outcome": None}
+    store.write(
+        GapRow(arxiv_id="2611.09999", closed_at=None, **gap), GapRow(arxiv_id="2611.09998", closed_at=NOW, **gap)
+    )
+    for _ in range(2):
+        found = store.digest()
+        assert [each.arxiv_id for each in found.gaps] == ["2611.09999"]
+        assert not found.has_news
+        store.mark(found)
+
+
+def test_the_last_digest_can_be_put_together_once_more(store):
+    assert store.again() is None
+    made = papers(4)
+    store.hold(made)
+    store.watch("w", [made[2].arxiv_id])
+    store.judge("a", VerdictKind.REPRODUCED, NOW - timedelta(hours=3))
+    first = store.digest(limit=3)
+    store.mark(first)
+    again = store.again()
+    assert (again.watched, again.relevant, again.verdicts) == (first.watched, first.relevant, first.verdicts)
+    assert (again.since, again.until) == (None, NOW)
+
+
+def test_two_digests_at_once_are_refused(settings_for):
+    settings = settings_for()
+    with digest.one_at_a_time(settings), pytest.raises(TryAgain), digest.one_at_a_time(settings):
+        pass
+
+
+def test_the_landmark_papers_are_no_news(store):
+    store.hold([replace(paper, source="seed") for paper in papers(3)])
+    assert not store.digest().has_news
