@@ -22,8 +22,10 @@ from paperlab.cli import output
 
 COMMANDS: Mapping[str, str] = {
     "sync": "Bring in new and revised papers, and leave a receipt of what was announced.",
-    "papers": "The papers held: add, list, show, export.",
+    "papers": "The papers held: add, list, show, compare, mark, export.",
     "recommend": "Rank recent papers by the ones you starred or tagged, and show the words that lifted each.",
+    "watch": "Questions that are asked of every paper as it arrives.",
+    "alerts": "Starred, tagged, annotated or reproduced papers that were replaced or withdrawn.",
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",

@@ -167,7 +167,7 @@ _THE_PAPER_ITSELF = re.compile(
     r"\bpaper (?:is )?(?:available|deposited)|\bcompanion)[^/]{0,60}$"
 )
 _FILES = re.compile(
-    r"(?i)\b(?:codes?|data\w*|materials?|packages?|artifacts?|artefacts?|models?|corpus|software|files)\b"
+    r"(?i)\b(?:codes?|data\w*|materials?|packages?|artifacts?|artefacts?|models?|corp(?:us|ora)|software|files)\b"
 )
 _SOMEBODY_ELSES = re.compile(
     r"(?i)\b(?:we (?:use[d]?|employ|adopt|adapt|extend|modify|follow|build (?:up)?on|built (?:up)?on)|using|based on|"
@@ -176,8 +176,12 @@ _SOMEBODY_ELSES = re.compile(
 )
 _OURS = re.compile(
     r"(?i)\b(?:our|available|released?|releasing|open-?sourced?|publish(?:ed)?|publicly|can be found|found at|"
-    r"accessible|this (?:paper|work)|code|website|demo|project|resources?)\b"
+    r"accessible|can be|this (?:paper|work)|code|website|demo|project|resources?)\b"
 )
+
+
+_LABEL = re.compile(r"(?:^|\n)[ \t]*[^\n.:]{1,40}:[ \t]*$")
+"""A line that is a name and an address."""
 
 
 def _sentence_before(text: str, start: int) -> str:
@@ -193,7 +197,7 @@ def _is_offered(url: str, kind: LinkKind, before: str) -> bool:
         return True
     if _PUBLICATION.search(before[-100:]) and not _FILES.search(before[-60:]):
         return False
-    return ".github.io" in url or _ARTEFACT.search(before) is not None
+    return ".github.io" in url or _ARTEFACT.search(before) is not None or _LABEL.search(before) is not None
 
 
 def _role(before: str) -> LinkRole:
