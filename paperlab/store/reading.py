@@ -159,6 +159,19 @@ def get_many(session: Session, arxiv_ids: Iterable[str]) -> dict[str, Reading]:
     return found
 
 
+def marked(session: Session, kind: Mark) -> frozenset[str]:
+    """Ids of the papers that have this mark."""
+    return frozenset(
+        session.execute(sa.select(_READING.c.arxiv_id).where(_READING.c[kind.value].is_not(None))).scalars()
+    )
+
+
+def tagged(session: Session, name: str | None = None) -> frozenset[str]:
+    """Ids of the papers with this tag, or with any."""
+    statement = sa.select(_TAGS.c.arxiv_id)
+    return frozenset(session.execute(statement if name is None else statement.where(_TAGS.c.tag == name)).scalars())
+
+
 # --- rows -----------------------------------------------------------------------------------------------------
 
 
