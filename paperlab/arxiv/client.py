@@ -184,13 +184,7 @@ class Client:
             if response.status_code == 304 and held is not None and held.headers():
                 return Answer(None, held)
             setback = self._judge_status(response, url, body, refused)
-        if setback is not None:
-            return setback
-        try:
-            check(body)
-        except BadAnswer as error:
-            return _Setback(str(error), "bad-answer")
-        return Answer(body, Validators(response.headers.get("ETag"), response.headers.get("Last-Modified")))
+        return setback or _checked(response, body, check)
 
     def _judge_status(
         self, response: requests.Response, url: str, body: bytes, refused: Callable[[bytes], PaperlabError]
@@ -275,6 +269,14 @@ class _Setback:
             reason=self.reason,
             retry_after_s=round(retry_after_s, 1) or None,
         )
+
+
+def _checked(response: requests.Response, body: bytes, check: Callable[[bytes], None]) -> Answer | _Setback:
+    try:
+        check(body)
+    except BadAnswer as error:
+        return _Setback(str(error), "bad-answer")
+    return Answer(body, Validators(response.headers.get("ETag"), response.headers.get("Last-Modified")))
 
 
 def _unreached(url: str, error: Exception) -> _Setback:

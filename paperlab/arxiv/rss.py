@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -47,7 +47,7 @@ class Feed:
     built_at: datetime | None = None
     skip_days: tuple[str, ...] = ()
     """Days of the week without an announcement."""
-    validators: Validators = Validators()
+    validators: Validators = field(default_factory=Validators)
 
     @property
     def is_cut(self) -> bool:

@@ -12,4 +12,14 @@ def summary(receipt: Receipt) -> str:
     counts = f"{receipt.new} new, {receipt.revised} revised, {receipt.unchanged} unchanged"
     opened = f", {receipt.open} open" if receipt.open else ""
     spent = f"{receipt.requests} requests, {receipt.waited_s:.0f} s of waiting"
-    return f"{receipt.status}: {receipt.announced} announced, {receipt.held} held ({counts}){opened}; {spent}. {THANKS}"
+    why = f"; {receipt.reason}" if receipt.reason else ""
+    held = f"{receipt.announced} announced, {receipt.held} held ({counts}){opened}"
+    return f"{receipt.status}: {held}{why}; {spent}. {THANKS}"
+
+
+def feed_summary(receipt: Receipt) -> str:
+    """One line on what the daily feed announced."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in receipt.details.get("kinds", {}).items())
+    opened = f", {receipt.open} open: the next sync asks for them" if receipt.open else ""
+    counts = f"{receipt.announced} announced{f' ({kinds})' if kinds else ''}, {receipt.held} held{opened}"
+    return f"daily feed, {receipt.status}: {counts}" + (f"; {receipt.reason}" if receipt.reason else "")

@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 
 from paperlab import settings
 from paperlab.cli import output
-from paperlab.cli.receipt import summary
+from paperlab.cli.receipt import feed_summary, summary
 from paperlab.entities import Receipt
 from paperlab.errors import InvalidInput
-from paperlab.library import database, plan
+from paperlab.library import database, night, plan
 from paperlab.library import sync as library
 
 _TIME = "UTC: 2026-11-01 or 2026-11-01T14:00"
 
 
+class Source(StrEnum):
+    """Where papers come from."""
+
+    NIGHTLY = "nightly"
+    QUERY = "query"
+    RSS = "rss"
+    OAI = "oai"
+    SNAPSHOT = "snapshot"
+
+
+_FITS: Mapping[Source, frozenset[str]] = {
+    Source.NIGHTLY: frozenset({"--profile", "--category", "--since", "--until", "--max-requests", "--dry-run"}),
+    Source.QUERY: frozenset({"--profile", "--category", "--since", "--until", "--max-requests", "--dry-run"}),
+    Source.RSS: frozenset({"--profile", "--category", "--max-requests"}),
+    Source.OAI: frozenset({"--set", "--from", "--until", "--max-requests"}),
+    Source.SNAPSHOT: frozenset({"FILE", "--category"}),
+}
+"""What can be said with each source; --max-seconds, --json and --quiet with all of them."""
+
+
 def sync(
+    file: Annotated[Path | None, typer.Argument(help="With --source snapshot: the dump, .json or .gz.")] = None,
     *,
+    source: Annotated[
+        Source, typer.Option(help="nightly is the daily feed (RSS) and the query API together; the others one alone.")
+    ] = Source.NIGHTLY,
     profile: Annotated[
-        str, typer.Option(help="Whose categories are asked for ([profiles.NAME] in paperlab.toml).")
-    ] = "llm",
+        str | None,
+        typer.Option(help="Whose categories are asked for ([profiles.NAME] in paperlab.toml).", show_default="llm"),
+    ] = None,
     category: Annotated[
         list[str] | None, typer.Option(help="Ask for this category instead of the profile's; repeatable.")
     ] = None,
     since: Annotated[str | None, typer.Option(help=f"Papers submitted since then. {_TIME}.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="With --source oai: a set such as cs:cs:CL; repeatable.")
+    ] = None,
+    changed_from: Annotated[
+        str | None, typer.Option("--from", help="With --source oai: records changed since that day.")
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="Papers submitted until then; a bare day is included. Default: now.")
     ] = None,
@@ -40,8 +73,9 @@ def sync(
 ) -> None:
     """Bring in new and revised papers, and leave a receipt of what was announced, what is held, what is open.
 
-    The first sync takes the last 7 days; later ones everything updated since the one before. A window goes by the
-    day of submission. Nothing is lost when it stops early (exit 75): the same command goes on.
+    The first sync takes the last 7 days; later ones what the daily feed announced and everything updated since the
+    sync before. A window goes by the day of submission. Nothing is lost when it stops early (exit 75): the same
+    command goes on.
 
     Examples:
 
@@ -50,37 +84,136 @@ def sync(
       paperlab sync --since 2024-01-01 --until 2024-01-31
 
       paperlab sync --category cs.CL --category cs.LG --max-requests 20
+
+      paperlab sync --source oai --set cs:cs:CL --from 2017-01-01
+
+      paperlab sync --source snapshot arxiv-metadata-oai-snapshot.json.gz --category cs.CL
     """
+    given: dict[str, object] = {
+        "FILE": file,
+        "--profile": profile,
+        "--category": category,
+        "--since": since,
+        "--set": sets,
+    }
+    given |= {"--from": changed_from, "--until": until, "--max-requests": max_requests, "--dry-run": dry_run}
+    _check_fit(source, {name for name, value in given.items() if value})
     config = settings.load()
-    options = plan.SyncOptions(
-        profile=profile,
-        categories=tuple(category or ()),
-        since=_moment(since, "--since", end_of_day=False),
-        until=_moment(until, "--until", end_of_day=True),
-        max_requests=max_requests,
-        max_seconds=max_seconds,
+    if source is Source.OAI:
+        days = (_day(changed_from, "--from"), _day(until, "--until"))
+        ask = _harvest(config, tuple(sets or ()), days, max_requests, max_seconds)
+    elif source is Source.SNAPSHOT:
+        ask = _snapshot(config, cast(Path, file), tuple(category or ()), max_seconds)
+    else:
+        options = plan.SyncOptions(
+            profile=profile or "llm",
+            categories=tuple(category or ()),
+            since=_moment(since, "--since", end_of_day=False),
+            until=_moment(until, "--until", end_of_day=True),
+            max_requests=max_requests,
+            max_seconds=max_seconds,
+        )
+        planned = plan.preview(config, options)
+        if dry_run:
+            _show_plan(planned, as_json)
+            return
+        output.talk(_intent(source, options, planned), quiet=quiet)
+        ask = _arxiv(source, config, options)
+    _run(ask, as_json=as_json, quiet=quiet)
+
+
+Progress = Callable[[Receipt], None]
+Ask = Callable[[Progress], Mapping[str, Receipt]]
+"""(progress) -> the receipts by name, that of the papers as "receipt"."""
+
+
+def _arxiv(source: Source, config: settings.Settings, options: plan.SyncOptions) -> Ask:
+    explicit = options.since is not None or options.until is not None
+
+    def ask(progress: Progress) -> Mapping[str, Receipt]:
+        engine = database.open_or_create(config)
+        if source is Source.RSS:
+            return {"receipt": night.run_feed(engine, config, options)}
+        if source is Source.QUERY or explicit:
+            return {"receipt": library.run(engine, config, options, progress=progress)}
+        both = night.run(engine, config, options, progress=progress)
+        return {"receipt": both.receipt, "feed": both.feed}
+
+    return ask
+
+
+def _harvest(
+    config: settings.Settings,
+    sets: tuple[str, ...],
+    days: tuple[date | None, date | None],
+    max_requests: int | None,
+    max_seconds: float | None,
+) -> Ask:
+    from paperlab.library import harvest
+
+    options = harvest.HarvestOptions(
+        sets=sets, since=days[0], until=days[1], max_requests=max_requests, max_seconds=max_seconds
     )
-    planned = plan.preview(config, options)
-    if dry_run:
-        _show_plan(planned, as_json)
-        return
-    output.talk(f"asking arXiv for {planned.query}", quiet=quiet)
-    engine = database.open_or_create(config)
+    return lambda progress: {
+        "receipt": harvest.run(database.open_or_create(config), config, options, progress=progress)
+    }
+
+
+def _snapshot(config: settings.Settings, file: Path, categories: tuple[str, ...], max_seconds: float | None) -> Ask:
+    from paperlab.library import snapshot
+
+    options = snapshot.SnapshotOptions(file=file, categories=categories, max_seconds=max_seconds)
+    return lambda progress: {
+        "receipt": snapshot.run(database.open_or_create(config), config, options, progress=progress)
+    }
+
+
+def _run(ask: Ask, *, as_json: bool, quiet: bool) -> None:
     try:
         with _progress(quiet) as progress:
-            receipt = library.run(engine, config, options, progress=progress)
+            got = ask(progress)
     except library.Stopped as stopped:
-        output.talk(summary(stopped.receipt), quiet=quiet)
+        got = {"receipt": stopped.receipt} | ({"feed": stopped.feed} if stopped.feed else {})
+        _talk_of(got, quiet)
         if not as_json:
             raise
         output.talk(f"error: {stopped}")
         outcome = {"error": stopped.message, "hint": stopped.hint, "exit": stopped.exit_code, "reason": stopped.reason}
-        output.write_json({**outcome, "retry_after_s": stopped.retry_after_s, "receipt": stopped.receipt})
+        output.write_json({**outcome, "retry_after_s": stopped.retry_after_s, **got})
         raise typer.Exit(stopped.exit_code) from stopped
     if as_json:
-        output.write_json({"receipt": receipt})
+        output.write_json(got)
     else:
-        output.talk(summary(receipt), quiet=quiet)
+        _talk_of(got, quiet)
+
+
+def _talk_of(got: Mapping[str, Receipt], quiet: bool) -> None:
+    if "feed" in got:
+        output.talk(feed_summary(got["feed"]), quiet=quiet)
+    output.talk(summary(got["receipt"]), quiet=quiet)
+
+
+def _intent(source: Source, options: plan.SyncOptions, planned: plan.Plan) -> str:
+    categories = "+".join(planned.question.categories)
+    if source is Source.RSS:
+        return f"asking arXiv for the daily feed of {categories}"
+    if source is Source.NIGHTLY and options.since is None and options.until is None:
+        return f"asking arXiv for the daily feed (RSS) of {categories}, and its query API for {planned.query}"
+    return f"asking arXiv's query API for {planned.query}"
+
+
+def _check_fit(source: Source, given: set[str]) -> None:
+    """Raises a usage error naming the source and what does not go with it."""
+    unfit = sorted(given - _FITS[source])
+    if unfit:
+        raise typer.BadParameter(
+            f"{', '.join(unfit)} does not go with --source {source.value}; "
+            f"what does: {', '.join(sorted(_FITS[source]))}"
+        )
+    if source is Source.SNAPSHOT and "FILE" not in given:
+        raise typer.BadParameter("--source snapshot needs the FILE of the dump")
+    if source is Source.OAI and "--set" not in given:
+        raise typer.BadParameter("--source oai needs at least one --set, such as --set cs:cs:CL")
 
 
 def _show_plan(planned: plan.Plan, as_json: bool) -> None:
@@ -101,16 +234,37 @@ def _show_plan(planned: plan.Plan, as_json: bool) -> None:
 
 
 def _moment(text: str | None, option: str, *, end_of_day: bool) -> datetime | None:
+    """A time, or a whole day: then its beginning or its end."""
     if text is None:
         return None
     try:
-        if len(text) == len("2026-11-01"):
-            day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-            return day + timedelta(days=1) if end_of_day else day
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        day = _as_day(text)
+        if day is None:
+            moment = datetime.fromisoformat(text)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        else:
+            moment = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1 if end_of_day else 0)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(f'{option} "{text}" is not a day or time', f"{_TIME}") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    day = _as_day(text)
+    if day is None:
+        raise InvalidInput(f'{option} "{text}" is not a day', "with --source oai: a day such as 2017-01-01")
+    if day < plan.EARLIEST.date():
+        raise InvalidInput(f'{option} "{text}" is before arXiv', "its first papers are of 1991")
+    return day
+
+
+def _as_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from paperlab.arxiv import query_api
 from paperlab.arxiv.client import Client
-from paperlab.arxiv.limiter import Clock, Limiter
+from paperlab.arxiv.limiter import Clock
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import InvalidInput, PaperlabError, TryAgain
@@ -65,24 +65,26 @@ def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock
     away: what came in by then is held.
     """
     clock = clock or Clock()
-    limiter = Limiter(settings.home, settings.arxiv.interval_s, clock)
     began = _time(clock)
     got: list[Paper] = []
     unknown: list[str] = []
     tally: Counter[str] = Counter()
     stopped: PaperlabError | None = None
-    with Client(limiter, timeout_s=settings.arxiv.timeout_s) as client:
+    with Client.of(settings, clock=clock) as client:
         for start in range(0, len(ids), query_api.IDS_PER_REQUEST):
             try:
-                found, absent = _look_up(client, settings, ids[start : start + query_api.IDS_PER_REQUEST])
+                found = look_up(client, settings, ids[start : start + query_api.IDS_PER_REQUEST])
             except PaperlabError as error:
                 stopped = error
                 break
-            got.extend(found)
-            unknown.extend(absent)
+            got.extend(found.papers)
+            unknown.extend(map(str, found.unknown))
             with database.session(engine) as session:
-                counts = arrivals.take(session, settings, found, _time(clock))
+                counts = arrivals.take(session, settings, found.papers, _time(clock))
             tally.update(new=counts.new, revised=counts.revised, unchanged=counts.unchanged)
+            if found.unanswered:
+                stopped = _unanswered(found.unanswered)
+                break
     reason = stopped.message if stopped else f"unknown to arXiv: {', '.join(unknown)}" if unknown else ""
     with database.session(engine) as session:
         receipt = receipts.start(
@@ -116,8 +118,18 @@ def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock
     return added
 
 
-def _look_up(client: Client, settings: Settings, batch: Sequence[ArxivId]) -> tuple[list[Paper], list[str]]:
-    """Papers found and identifiers unknown.  Unknown is only what two whole answers in a row did not have."""
+@dataclass(frozen=True)
+class Found:
+    """What became of one batch.  `unknown` is only what two whole answers in a row did not have."""
+
+    papers: tuple[Paper, ...]
+    unknown: tuple[ArxivId, ...] = ()
+    unanswered: tuple[ArxivId, ...] = ()
+    """Missing from answers none of which was whole."""
+
+
+def look_up(client: Client, settings: Settings, batch: Sequence[ArxivId]) -> Found:
+    """Ask for at most IDS_PER_REQUEST papers by identifier.  Holds nothing; raises what `Client.get` raises."""
     found: list[Paper] = []
     open_ids = list(batch)
     whole_before = False
@@ -128,10 +140,14 @@ def _look_up(client: Client, settings: Settings, batch: Sequence[ArxivId]) -> tu
         absent = [asked for asked in open_ids if not any(_is_of(paper, asked) for paper in arrived.values())]
         whole = page.total is not None and len(arrived) >= page.total and not page.unreadable
         if not absent or (whole and whole_before and len(absent) == len(open_ids)):
-            return found, [str(asked) for asked in absent]
+            return Found(tuple(found), tuple(absent))
         open_ids, whole_before = absent, whole
-    raise TryAgain(
-        f"arXiv gave no whole answer for {', '.join(map(str, open_ids))}",
+    return Found(tuple(found), unanswered=tuple(open_ids))
+
+
+def _unanswered(ids: Sequence[ArxivId]) -> TryAgain:
+    return TryAgain(
+        f"arXiv gave no whole answer for {', '.join(map(str, ids))}",
         "run the same command again; what came in is held",
         reason="incomplete",
         retry_after_s=60.0,

@@ -23,8 +23,12 @@ from paperlab.store import cursors, database, upgrade
 FIRST_SYNC = timedelta(days=7)
 OVERLAP = timedelta(days=2)
 """Papers appear with the time of their submission once moderators let them through, so below papers already seen."""
+FAR_FUTURE = timedelta(days=366)
 NIGHTLY = "nightly"
 WINDOW = "window"
+ANNOUNCEMENTS = "announcements"
+EARLIEST = datetime(1991, 1, 1, tzinfo=UTC)
+"""arXiv opened in August of that year."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions,
     if cursor is not None and not explicit:
         floor = cursor - OVERLAP
         question = Question(names, floor=floor)
-        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=settings.arxiv.page_size)
+        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=_night_page(settings))
+    _refuse_absurd(options, now)
     until = options.until or now
     since = options.since or until - FIRST_SYNC
     if not since < until:
@@ -99,6 +104,21 @@ def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None
         with database.read_only(database.open_database(settings)) as session:
             held = cursors.every(session)
     return plan(held, settings, options, datetime.fromtimestamp((clock or Clock()).wall(), UTC))
+
+
+def _night_page(settings: Settings) -> int:
+    """Twice the usual: a night with two days of overlap is to take few requests, and a page that fails is halved."""
+    return min(query_api.MAX_PAGE, 2 * settings.arxiv.page_size)
+
+
+def _refuse_absurd(options: SyncOptions, now: datetime) -> None:
+    for name, moment in (("--since", options.since), ("--until", options.until)):
+        if moment is not None and moment < EARLIEST:
+            raise InvalidInput(f"{name} {moment:%Y-%m-%d} is before arXiv", "its first papers are of 1991")
+    if options.since is not None and options.since > now:
+        raise InvalidInput(f"--since {options.since:%Y-%m-%d %H:%M} is in the future", "nothing was submitted then")
+    if options.until is not None and options.until > now + FAR_FUTURE:
+        raise InvalidInput(f"--until {options.until:%Y-%m-%d} is in the far future", "leave it out: it means now")
 
 
 def _window_name(options: SyncOptions) -> str:

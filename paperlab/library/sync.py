@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from paperlab.arxiv import query_api
-from paperlab.arxiv.client import Budget, Client
-from paperlab.arxiv.limiter import Clock, Limiter
+from paperlab.arxiv.client import Budget, Client, Spent
+from paperlab.arxiv.limiter import Clock
 from paperlab.arxiv.query_api import Page
-from paperlab.entities import Paper, Receipt, ReceiptStatus
+from paperlab.entities import Paper, Profile, Receipt, ReceiptStatus
 from paperlab.errors import NotReady, PaperlabError, TryAgain
-from paperlab.library import arrivals, landmarks, profiles
-from paperlab.library.plan import FIRST_SYNC, NIGHTLY, OVERLAP, WINDOW, Plan, SyncOptions, plan
+from paperlab.library import arrivals, landmarks, profiles, relevance
+from paperlab.library.plan import ANNOUNCEMENTS, FIRST_SYNC, NIGHTLY, OVERLAP, WINDOW, Plan, SyncOptions, plan
 from paperlab.library.walk import Question, Step, walk
 from paperlab.settings import Settings
 from paperlab.store import cursors, database, papers, receipts
@@ -30,11 +31,12 @@ from paperlab.store.database import Engine, Session
 
 
 class Stopped(TryAgain):
-    """The sync ended early.  What came in is stored; `receipt` says how far it got."""
+    """The sync ended early.  What came in is stored; `receipt` says how far it got, and `feed` what was announced."""
 
-    def __init__(self, cause: TryAgain, receipt: Receipt) -> None:
+    def __init__(self, cause: TryAgain, receipt: Receipt, feed: Receipt | None = None) -> None:
         super().__init__(cause.message, cause.hint, reason=cause.reason, retry_after_s=cause.retry_after_s)
         self.receipt = receipt
+        self.feed = feed
 
 
 def run(
@@ -45,32 +47,54 @@ def run(
     clock: Clock | None = None,
     progress: Callable[[Receipt], None] = lambda _: None,
 ) -> Receipt:
-    """One sync, from lock to receipt.  `progress` hears the receipt after every page.
+    """One sync of the query API alone, from lock to receipt.  `progress` hears the receipt after every page.
 
     Raises Stopped (budget, rate limit, network, papers that can't be had), TryAgain where another sync runs, and
     InvalidInput and NotReady as they come; everything but the last two leaves what came in and a receipt.
     """
     clock = clock or Clock()
-    with _only_sync(settings):
-        now = _time(clock)
-        landmarks.seed(engine, settings, now)
-        profiles.rematch_changed(engine, settings.profiles, now)
-        with database.session(engine) as session:
-            planned = plan(cursors.every(session), settings, options, now)
-            receipts.close_dead(session, kinds=(NIGHTLY, WINDOW), now=now)
-            receipt = receipts.start(
-                session,
-                source=query_api.SOURCE,
-                kind=planned.kind,
-                query=planned.query,
-                cursor=planned.cursor,
-                process={"host": socket.gethostname(), "pid": os.getpid()},
-                now=now,
-            )
-        limiter = Limiter(settings.home, settings.arxiv.interval_s, clock)
-        budget = Budget(options.max_requests, options.max_seconds)
-        with Client(limiter, timeout_s=settings.arxiv.timeout_s, budget=budget) as client:
-            return _Sync(engine, settings, planned, clock, client, progress, receipt).run()
+    with only_sync(settings):
+        planned = prepare(engine, settings, options, clock)
+        with Client.of(settings, clock=clock, budget=Budget(options.max_requests, options.max_seconds)) as client:
+            return ask(engine, settings, options, planned, client=client, progress=progress)
+
+
+def prepare(engine: Engine, settings: Settings, options: SyncOptions, clock: Clock) -> Plan:
+    """What there is to do before anything is asked, and what will be asked.  The sync lock is held."""
+    now = time_of(clock)
+    landmarks.seed(engine, settings, now)
+    profiles.rematch_changed(engine, settings.profiles, now)
+    with database.session(engine) as session:
+        planned = plan(cursors.every(session), settings, options, now)
+        receipts.close_dead(session, kinds=(NIGHTLY, WINDOW, ANNOUNCEMENTS), now=now)
+    return planned
+
+
+def start_receipt(
+    engine: Engine, *, source: str, kind: str, query: str, cursor: datetime | None, now: datetime
+) -> Receipt:
+    """A receipt that says "running", and in which process."""
+    process = {"host": socket.gethostname(), "pid": os.getpid()}
+    with database.session(engine) as session:
+        return receipts.start(session, source=source, kind=kind, query=query, cursor=cursor, process=process, now=now)
+
+
+def ask(
+    engine: Engine,
+    settings: Settings,
+    options: SyncOptions,
+    planned: Plan,
+    *,
+    client: Client,
+    progress: Callable[[Receipt], None] = lambda _: None,
+) -> Receipt:
+    """Walk through what is planned.  The sync lock is held; raises what `run` raises."""
+    now = time_of(client.clock)
+    receipt = start_receipt(
+        engine, source=query_api.SOURCE, kind=planned.kind, query=planned.query, cursor=planned.cursor, now=now
+    )
+    profile = settings.profile(options.profile)
+    return _Sync(engine, settings, planned, client, profile, progress, receipt, client.spent.copy()).run()
 
 
 @dataclass
@@ -78,10 +102,11 @@ class _Sync:
     engine: Engine
     settings: Settings
     plan: Plan
-    clock: Clock
     client: Client
+    profile: Profile
     progress: Callable[[Receipt], None]
     receipt: Receipt
+    spent_before: Spent
     outcomes: dict[str, str] = field(default_factory=dict)
     """What became of each paper in this sync: "new", "revised" or "unchanged"."""
     missing: int = 0
@@ -93,7 +118,7 @@ class _Sync:
     """The latest update at the head of the list."""
 
     def run(self) -> Receipt:
-        now = _time(self.clock)
+        now = time_of(self.client.clock)
         try:
             for step in walk(self._fetch, self.plan.question, self.plan.page_size, now):
                 self._take(step)
@@ -132,7 +157,7 @@ class _Sync:
 
     def _take(self, step: Step) -> None:
         """Store one page, and with the last one the cursor, in one transaction."""
-        now = _time(self.clock)
+        now = time_of(self.client.clock)
         self.missing += step.missing
         self.remaining = step.remaining
         if step.first:
@@ -196,13 +221,18 @@ class _Sync:
     def _describe(self, session: Session, status: ReceiptStatus, reason: str, now: datetime) -> Receipt:
         outcomes = list(self.outcomes.values())
         running = status is ReceiptStatus.RUNNING
+        spent, before = self.client.spent, self.spent_before
+        details: dict[str, Any] = {"refusals": dict(spent.refusals - before.refusals)}
+        if not running:
+            details["matches"] = relevance.tally(session, self.profile, self.outcomes)
         return replace(
             self.receipt,
             status=status,
             reason=reason,
             finished_at=None if running else now,
-            requests=self.client.spent.requests,
-            waited_s=round(self.client.spent.waited_s, 3),
+            requests=spent.requests - before.requests,
+            waited_s=round(spent.waited_s - before.waited_s, 3),
+            details=details,
             announced=len(outcomes) + self.missing + self.remaining,
             held=len(outcomes),
             new=outcomes.count("new"),
@@ -214,7 +244,7 @@ class _Sync:
 
     def _finish(self, status: ReceiptStatus, reason: str) -> Receipt:
         with database.session(self.engine) as session:
-            self.receipt = self._describe(session, status, reason, _time(self.clock))
+            self.receipt = self._describe(session, status, reason, time_of(self.client.clock))
             receipts.save(session, self.receipt)
         return self.receipt
 
@@ -226,12 +256,13 @@ class _Sync:
             error.add_note(f"its receipt could not be finished: {storage.message}")
 
 
-def _time(clock: Clock) -> datetime:
+def time_of(clock: Clock) -> datetime:
+    """The wall clock as an aware time."""
     return datetime.fromtimestamp(clock.wall(), UTC)
 
 
 @contextmanager
-def _only_sync(settings: Settings) -> Iterator[None]:
+def only_sync(settings: Settings) -> Iterator[None]:
     """One sync at a time for a PAPERLAB_HOME; the pid beside the lock is for people to read."""
     pid_file = settings.home / "sync.pid"
     try:

@@ -20,8 +20,8 @@ from tests.fakes import FakeArxiv, make_papers
 def arxiv(paperlab, monkeypatch):
     with FakeArxiv(make_papers(60)) as server:
         monkeypatch.setenv("PAPERLAB_ARXIV_API_URL", server.url)
-        monkeypatch.setenv("PAPERLAB_ARXIV_RSS_URL", "http://127.0.0.1:9/rss")
-        monkeypatch.setenv("PAPERLAB_ARXIV_OAI_URL", "http://127.0.0.1:9/oai")
+        monkeypatch.setenv("PAPERLAB_ARXIV_RSS_URL", server.rss_url)
+        monkeypatch.setenv("PAPERLAB_ARXIV_OAI_URL", server.oai_url)
         monkeypatch.setenv("PAPERLAB_ARXIV_INTERVAL", "0")
         monkeypatch.setenv("PAPERLAB_ARXIV_PAGE_SIZE", "25")
         yield server
@@ -48,11 +48,11 @@ def test_json_is_one_object_with_the_receipt(paperlab, arxiv):
 
 
 def test_a_spent_budget_is_75_with_a_reason_and_the_receipt(paperlab, arxiv):
-    done = paperlab("sync", "--max-requests", "1", "--json")
+    done = paperlab("sync", "--source", "query", "--max-requests", "1", "--json")
     assert (done.code, done.json["exit"], done.json["reason"]) == (75, 75, "budget")
     assert done.json["receipt"]["status"] == "partial"
     assert done.json["receipt"]["held"] == 25
-    assert paperlab("sync", "--max-requests", "1").err.count("error: the budget is spent") == 1
+    assert paperlab("sync", "--max-requests", "2").err.count("error: the budget is spent") == 1
     assert paperlab("sync").code == 0
 
 

@@ -114,7 +114,7 @@ def test_the_next_sync_goes_down_to_the_cursor_with_an_overlap(lab_of):
         replace(paper, submitted_at=now - timedelta(hours=n), updated_at=now - timedelta(hours=n))
         for n, paper in enumerate(make_papers(160))
     ]
-    lab = lab_of(served, page_size=20)
+    lab = lab_of(served, page_size=10)  # 20 at night
     lab.sync()
     before = len(lab.arxiv.requests)
     receipt = lab.sync()
