@@ -51,7 +51,7 @@ _TITLE = re.compile(rf"\s*(?:[\[(]\s*{_TAKEN_BACK}\b[^\])]{{0,40}}[\])]|{_TAKEN_
 _LEADING_NOTE = re.compile(r"(?:arxiv\s+admin\s+note|note|notice|remark|comments?)\s*:\s*", re.IGNORECASE)
 _FIRST = 400
 """Characters of an abstract in which its first sentence is looked for."""
-_SIGNS = ("withdr", "retract", "retired", "removed")
+_SIGNS = ("withdr", "retract", "removed")
 """One of these is in whatever an expression above matches: most records are read no further."""
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+|\s*[;\n]\s*")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from paperlab.entities import Paper
-from paperlab.library import code_links, profiles
+from paperlab.library import alerts, code_links, profiles, watchlists
 from paperlab.settings import Settings
 from paperlab.store import papers
 from paperlab.store.database import Session
@@ -22,6 +22,7 @@ def take(session: Session, settings: Settings, arriving: Iterable[Paper], now: d
     changed = papers.get_many(session, counts.changed)
     profiles.record(session, settings.profiles, changed)
     derive(session, changed, now)
+    alerts.record(session, counts.before, now)
     return counts
 
 
@@ -32,3 +33,4 @@ def derive(session: Session, changed: Iterable[Paper], now: datetime) -> None:
     """
     batch = list(changed)
     code_links.record(session, batch, now)
+    watchlists.record(session, batch, now)  # after the links: a watchlist may ask for them
