@@ -34,6 +34,8 @@ sys.path.insert(0, str(ROOT))
 from paperlab.entities import Paper  # noqa: E402
 
 FIRST, LAST = (2007, 4), (2026, 10)
+END = datetime(LAST[0], LAST[1] + 1, 1, tzinfo=UTC)
+"""No version is later: a date in the future would be taken for a mistake."""
 GROWTH = 8.0
 """So many times as many papers in the last month as in the first."""
 SECOND_VERSIONS = 0.25
@@ -151,7 +153,9 @@ def _paper(draw: random.Random, topic: Topic, arxiv_id: str, submitted_at: datet
         categories=categories,
         primary_category=categories[0],
         submitted_at=submitted_at,
-        updated_at=submitted_at + timedelta(seconds=draw.randrange(1, 200 * 86_400)) if revised else submitted_at,
+        updated_at=min(END, submitted_at + timedelta(seconds=draw.randrange(1, 200 * 86_400)))
+        if revised
+        else submitted_at,
         comment=topic.comments[like],
         source="snapshot",
     )

@@ -156,7 +156,9 @@ _Numbered = tuple[int, bytes | None]
 """A line's number and its bytes; None for one that is longer than any record."""
 
 
-def _next_lines(file: IO[bytes], position: Position, count: int) -> tuple[list[_Numbered], Position, Exception | None]:
+def _next_lines(
+    file: BinaryIO | gzip.GzipFile, position: Position, count: int
+) -> tuple[list[_Numbered], Position, Exception | None]:
     """Up to `count` lines, where they end, and what broke the reading, if anything did."""
     lines: list[_Numbered] = []
     offset, number, end = position.offset, position.line, position.offset + _BATCH_BYTES
