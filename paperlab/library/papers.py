@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from typing import Any
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import CodeLink, Paper, ProfileMatch, Reading
 from paperlab.errors import InvalidInput
-from paperlab.library import versions
+from paperlab.library import search, versions
 from paperlab.store import code_links, matches, papers, reading, watchlists
 from paperlab.store.database import Session
 from paperlab.store.papers import PaperFilter
+from paperlab.store.search import COUNTED
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,23 @@ class PaperDetails:
 class PaperList:
     papers: tuple[Paper, ...]
     total: int
-    """How many pass the filter, shown or not."""
+    """How many pass the filter, shown or not; no more than COUNTED are counted."""
+    is_more: bool = False
+    """Whether there are more than `total`."""
 
 
 def list_papers(session: Session, wanted: PaperFilter, limit: int | None = 50, offset: int = 0) -> PaperList:
-    """Papers that pass the filter, newest submission first, and how many there are."""
-    return PaperList(tuple(papers.find(session, wanted, limit, offset)), papers.count(session, wanted))
+    """Papers that pass the filter, newest first, and how many there are.
+
+    `wanted.text` is a query: raises InvalidInput where it can't be read, NotReady where the database has no index.
+    """
+    if wanted.text:
+        asked = replace(wanted, text=None)
+        found = search.search(session, wanted.text, sort=search.Sort.NEWEST, limit=limit, offset=offset, within=asked)
+        return PaperList(found.papers, found.total, found.is_more)
+    total = papers.count(session, wanted, at_most=COUNTED)
+    shown = papers.find(session, wanted, limit, offset)
+    return PaperList(tuple(shown), min(total, COUNTED), total > COUNTED)
 
 
 def show(session: Session, arxiv_id: ArxivId) -> PaperDetails:

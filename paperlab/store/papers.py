@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -24,7 +24,9 @@ SEED = "seed"
 
 _PAPERS = cast(sa.Table, PaperRow.__table__)
 _CATEGORIES = cast(sa.Table, PaperCategoryRow.__table__)
+_MATCHES = cast(sa.Table, ProfileMatchRow.__table__)
 _VERSIONS = cast(sa.Table, PaperVersionRow.__table__)
+_FEW = 20_000
 _IDS_PER_QUERY = 500  # below SQLite's limit of 999 parameters in old builds
 
 
@@ -56,7 +58,7 @@ class PaperFilter:
     revised_since: datetime | None = None
     """In the store before this time, and its record here changed at this time or later."""
     text: str | None = None
-    """Found in title, abstract or authors, whatever the case of ASCII letters."""
+    """A query (paperlab.query), which library.papers.list_papers asks of the full-text index."""
 
 
 # --- writing --------------------------------------------------------------------------------------------------
@@ -236,20 +238,42 @@ def get_many(session: Session, arxiv_ids: Iterable[str]) -> list[Paper]:
     ]
 
 
+def get_many_by_ordinal(session: Session, ordinals: Sequence[int]) -> list[Paper]:
+    """Those of the papers that are held, in the order of `ordinals`."""
+    ids = [ArxivId.from_ordinal(ordinal).base for ordinal in ordinals]
+    held = {paper.arxiv_id: paper for paper in get_many(session, ids)}
+    return [held[arxiv_id] for arxiv_id in ids if arxiv_id in held]
+
+
 def find(session: Session, wanted: PaperFilter, limit: int | None = 50, offset: int = 0) -> list[Paper]:
     """Papers that pass the filter, newest submission first."""
-    statement = (
-        _narrow(sa.select(_PAPERS), wanted)
-        .order_by(_PAPERS.c.submitted_at.desc(), _PAPERS.c.arxiv_id.desc())
-        .limit(limit)
-        .offset(offset)
-    )
-    return _as_papers(session, session.execute(statement).all())
+    order = _newest_first(_PAPERS)
+    if wanted.held_since is not None or wanted.revised_since is not None:
+        if count(session, replace(wanted, profile=None, categories=()), at_most=_FEW) <= _FEW:
+            # Beside an index on when they came, SQLite would rather go through all papers in the order asked for.
+            order = (sa.func.coalesce(_PAPERS.c.submitted_at, _PAPERS.c.submitted_at).desc(), _PAPERS.c.arxiv_id.desc())
+        source = _narrow(sa.select(_PAPERS.c.arxiv_id), _PAPERS, wanted)
+    else:
+        table = _leading(wanted)
+        source = _narrow(sa.select(table.c.arxiv_id), table, wanted)
+        order = _newest_first(table)
+        if table is _CATEGORIES and len(wanted.categories) > 1:
+            source, order = _of_categories(wanted, None if limit is None else limit + offset)
+    ids = session.execute(source.order_by(*order).limit(limit).offset(offset)).scalars().all()
+    found = {paper.arxiv_id: paper for paper in get_many(session, ids)}
+    return [found[arxiv_id] for arxiv_id in ids]
 
 
-def count(session: Session, wanted: PaperFilter | None = None) -> int:
-    statement = _narrow(sa.select(sa.func.count()).select_from(_PAPERS), wanted or PaperFilter())
-    return int(session.execute(statement).scalar_one())
+def count(session: Session, wanted: PaperFilter | None = None, *, at_most: int | None = None) -> int:
+    """How many papers pass the filter; no more than one above `at_most` are counted."""
+    wanted = wanted or PaperFilter()
+    table = _PAPERS if wanted.held_since is not None or wanted.revised_since is not None else _leading(wanted)
+    passing = _narrow(sa.select(table.c.arxiv_id), table, wanted)
+    if table is _CATEGORIES and len(wanted.categories) > 1:
+        passing = passing.distinct()
+    if at_most is not None:
+        passing = passing.limit(at_most + 1)
+    return int(session.execute(sa.select(sa.func.count()).select_from(passing.subquery())).scalar_one())
 
 
 def category_counts(session: Session) -> dict[str, int]:
@@ -311,23 +335,53 @@ def newest_update(
     return session.execute(statement).scalar()
 
 
-def _narrow(statement: sa.Select[Any], wanted: PaperFilter) -> sa.Select[Any]:
-    if wanted.categories:
-        statement = statement.where(_in_categories(wanted.categories))
+def _leading(wanted: PaperFilter) -> sa.Table:
+    """The table that has the papers asked for in the order of their submission."""
     if wanted.profile is not None:
-        matched = sa.select(ProfileMatchRow.arxiv_id).where(ProfileMatchRow.profile == wanted.profile)
-        statement = statement.where(_PAPERS.c.arxiv_id.in_(matched))
+        return _MATCHES
+    return _CATEGORIES if wanted.categories else _PAPERS
+
+
+def _newest_first(table: sa.Table | sa.Subquery) -> tuple[sa.UnaryExpression[Any], ...]:
+    return table.c.submitted_at.desc(), table.c.arxiv_id.desc()
+
+
+def _of_categories(wanted: PaperFilter, limit: int | None) -> tuple[sa.Select[Any], tuple[Any, ...]]:
+    """The newest `limit` of each category together: each is read in the order of its index."""
+    columns = (_CATEGORIES.c.arxiv_id, _CATEGORIES.c.submitted_at)
+    parts = [
+        _narrow(sa.select(*columns), _CATEGORIES, replace(wanted, categories=(category,)))
+        .order_by(*_newest_first(_CATEGORIES))
+        .limit(limit)
+        .subquery()
+        for category in wanted.categories
+    ]
+    together = sa.union(*(sa.select(part) for part in parts)).subquery()
+    return sa.select(together.c.arxiv_id), _newest_first(together)
+
+
+def _narrow(statement: sa.Select[Any], table: sa.Table, wanted: PaperFilter) -> sa.Select[Any]:
+    """The filter as conditions on `table`, which has an `arxiv_id` and its `submitted_at`."""
+    if wanted.text is not None:
+        raise ValueError("words are looked for by store.search")
+    if table is _CATEGORIES:
+        statement = statement.where(_CATEGORIES.c.category.in_(wanted.categories))
+    elif wanted.categories:
+        of_paper = (_CATEGORIES.c.arxiv_id == table.c.arxiv_id) & _CATEGORIES.c.category.in_(wanted.categories)
+        statement = statement.where(sa.exists().where(of_paper))
+    if table is _MATCHES:
+        statement = statement.where(_MATCHES.c.profile == wanted.profile)
+    elif wanted.profile is not None:
+        of_profile = (_MATCHES.c.arxiv_id == table.c.arxiv_id) & (_MATCHES.c.profile == wanted.profile)
+        statement = statement.where(sa.exists().where(of_profile))
     if wanted.since is not None:
-        statement = statement.where(_PAPERS.c.submitted_at >= wanted.since)
+        statement = statement.where(table.c.submitted_at >= wanted.since)
     if wanted.held_since is not None:
         statement = statement.where(_PAPERS.c.first_held_at >= wanted.held_since)
     if wanted.revised_since is not None:
         statement = statement.where(
             _PAPERS.c.first_held_at < wanted.revised_since, _PAPERS.c.last_changed_at >= wanted.revised_since
         )
-    if wanted.text:
-        fields = (_PAPERS.c.title, _PAPERS.c.abstract, sa.cast(_PAPERS.c.authors, sa.Text))
-        statement = statement.where(sa.or_(*(field.icontains(wanted.text, autoescape=True) for field in fields)))
     return statement
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -297,39 +296,31 @@ def _listed(
 def _by_score(session: Session, terms: Sequence[Text], candidates: Sequence[int]) -> list[int]:
     """The candidates, best first; of equal ones the newer."""
     rarity = _rarity(session, terms)
-    patterns = [(term, re.compile(_pattern(term)), rarity[term]) for term in terms]
+    wanted = [(term, f" {' '.join(term.words)}{'' if term.prefix else ' '}", rarity[term]) for term in terms]
+    has_phrase = any(len(term.words) > 1 for term in terms)
     rows = session.execute(sa.text(_TEXTS), {"ordinals": json.dumps(candidates)}).all()
-    mean = sum(len(row.abstract) for row in rows) / max(len(rows), 1)
-    scores = {row.ordinal: _score(row, patterns, mean) for row in rows}
+    mean = sum(len(abstract) for _, _, abstract, _, _ in rows) / max(len(rows), 1)
+    scores = {}
+    for ordinal, title, abstract, authors, comment in rows:
+        length = 1 - _B + _B * len(abstract) / mean
+        texts = [
+            (field, _padded(text, has_phrase), _WEIGHTS[field] / (length if field is Field.ABSTRACT else 1))
+            for field, text in zip(_WEIGHTS, (title, authors, abstract, comment), strict=True)
+            if text
+        ]
+        scores[ordinal] = sum(_score(term, found_as, texts) * rarity for term, found_as, rarity in wanted)
     return sorted(scores, key=lambda ordinal: (-scores[ordinal], -ordinal))
 
 
-def _score(row: sa.Row[Any], patterns: Iterable[tuple[Text, re.Pattern[str], float]], mean_length: float) -> float:
-    title, abstract = words.fold(row.title), words.fold(row.abstract)
-    authors, comment = words.fold(row.authors), words.fold(row.comment)
-    length = 1 - _B + _B * len(abstract) / (mean_length or 1)
-    texts = (
-        (Field.TITLE, title, _WEIGHTS[Field.TITLE]),
-        (Field.ABSTRACT, abstract, _WEIGHTS[Field.ABSTRACT] / length),
-        (Field.AUTHOR, authors, _WEIGHTS[Field.AUTHOR]),
-        (Field.COMMENT, comment, _WEIGHTS[Field.COMMENT]),
-    )
-    score = 0.0
-    for term, pattern, rarity in patterns:
-        first = term.words[0]
-        times = sum(
-            weight * len(pattern.findall(text))
-            for field, text, weight in texts
-            if term.field in (Field.ANY, field) and first in text
-        )
-        score += rarity * times / (_K1 + times)
-    return score
+def _padded(text: str, has_phrase: bool) -> str:
+    """A blank before and after each word; for phrases exactly one."""
+    return f" {' '.join(words.tokens(text)) if has_phrase else words.spaced(text)} "
 
 
-def _pattern(term: Text) -> str:
-    """Finds the term in a folded text."""
-    ending = "" if term.prefix else r"(?![^\W_])"
-    return r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, term.words)) + ending
+def _score(term: Text, found_as: str, texts: Iterable[tuple[Field, str, float]]) -> float:
+    """The saturated, weighted frequency of a term: between 0 and 1."""
+    times = sum(weight * text.count(found_as) for field, text, weight in texts if term.field in (Field.ANY, field))
+    return times / (_K1 + times)
 
 
 def _rarity(session: Session, terms: Sequence[Text]) -> dict[Text, float]:
