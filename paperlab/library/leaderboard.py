@@ -287,6 +287,8 @@ def _ours(session: Session, board: Board, metric: str, claims: Iterable[Claim]) 
     keys = [(fold_task(task), fold_dataset(dataset)) for task, dataset in board.spellings]
     found = []
     for claim in claims:
+        if claim.value is None or claim.metric.casefold() not in metric.casefold():
+            continue
         if not any(
             dataset == fold_dataset(claim.dataset) and _same(task, fold_task(claim.task)) for task, dataset in keys
         ):
