@@ -171,7 +171,8 @@ class _Harvest:
     def _take(self, plan: _Plan, step: Step) -> None:
         """Store one answer and how far the set has been read with it, in one transaction."""
         now = sync.time_of(self.client.clock)
-        self.reached = _midnight(step.progress.reached) or self.reached
+        reached = step.progress.until or step.progress.began if step.done else step.progress.reached
+        self.reached = _midnight(reached) or self.reached
         with database.session(self.engine) as session:
             self._store(session, step.listing, now)
             if step.done:

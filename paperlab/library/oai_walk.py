@@ -10,9 +10,9 @@ than needed, and what they lead through is read until two readings agree:
   saw the same records.  Nothing that was shown had left then, and so nothing was skipped;
 - answers that are in no order are read as if all of them were one day.
 
-No answer says how many records there are.  A page that has a token and is as long as pages get is whole; any other (the
-first, the last, one with records twice or unreadable or out of order) is asked for until two answers agree.  Only
-"no records match" is taken at its word.
+No answer says how many records there are.  A page that has a token and is as long as pages get is whole, and one at the
+end of a reading is held against the next reading; any other (the first, the only one, one with records twice or
+unreadable or out of order) is asked for until two answers agree.  Only "no records match" is taken at its word.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def _settled(fetch: Fetch, question: Question, progress: Progress) -> Listing:
         listing = fetch(question)
         records = _records(listing)
         full = listing.token is not None and 0 < progress.page_size <= len(records)
-        if listing.expired or not records or (full and not listing.unreadable and in_order(listing)):
+        ends_reading = listing.token is None and question.token is not None
+        if listing.expired or not records or ((full or ends_reading) and not listing.unreadable and in_order(listing)):
             return listing
         agreeing = [
             other

@@ -5,7 +5,8 @@ papers: `python -m tests.fakes --papers FILE_OR_FOLDER [--port N]` or `--generat
 
 What it imitates: the Atom of the server since November 2025 (and of the one before), `cat:` queries joined by OR,
 `submittedDate` windows in whole minutes, both sort orders, 2,000 entries a slice and 30,000 a query, identifier lists
-that drop what is unknown and answer 400 with an error entry to what is malformed; the daily feed with its ETag.
+that drop what is unknown and answer 400 with an error entry to what is malformed; the daily feed with its ETag; OAI-PMH
+with tokens that expire and datestamps that move.
 """
 
 from tests.fakes.exchange import Exchange

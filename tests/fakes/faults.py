@@ -58,6 +58,8 @@ FAULTS: dict[str, Fault] = {
     "unpublished": lambda _, x, rng: setattr(x, "unpublished", rng.randrange(len(x.entries)) if x.entries else None),
     "arrival": lambda server, x, rng: x.after.append(server.arrive),
     "revision": lambda server, x, rng: x.after.append(lambda: server.revise(rng.choice(sorted(server.papers)))),
+    "edit": lambda server, x, rng: x.after.append(lambda: server.edit(rng.choice(sorted(server.papers)))),
+    "expiry": lambda server, x, rng: x.after.append(server.oai.expire),
 }
 Schedule = Callable[[int], Sequence[str]]
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from paperlab.entities import Paper
-from tests.fakes import queries, rss
+from tests.fakes import oai, queries, rss
 from tests.fakes.exchange import Exchange
 from tests.fakes.faults import FAULTS, Schedule, never
 from tests.fakes.papers import make_paper
@@ -27,7 +27,7 @@ from tests.fakes.papers import make_paper
 Route = Callable[["FakeArxiv", str], Exchange]
 """(server, path with its query) -> the answer as it would be without faults.  Called with the server locked."""
 
-ROUTES: dict[str, Route] = {"/api/query": queries.answer, "/rss": rss.answer}
+ROUTES: dict[str, Route] = {"/api/query": queries.answer, "/rss": rss.answer, "/oai": oai.answer}
 """By the beginning of the path.  Any other path is a 404."""
 
 
@@ -60,6 +60,7 @@ class FakeArxiv:
             self.papers.setdefault(paper.arxiv_id, []).append(paper)
         self.announced: list[rss.Announced] = []
         self.announced_at = datetime.now(rss.EASTERN).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.oai = oai.Repository()
         self.old_format = old_format
         self.stall_s = stall_s
         self.salt = ""
@@ -142,6 +143,12 @@ class FakeArxiv:
             paper = replace(last, version=last.version + 1, **changes)
             self.add(paper)
             return paper
+
+    def edit(self, arxiv_id: str) -> None:
+        """arXiv touches a record without a new version: only OAI-PMH's datestamp moves, to a second after the last."""
+        with self._lock:
+            stamps = [versions[-1].updated_at for versions in self.papers.values()]
+            self.oai.edit([arxiv_id], max((*stamps, *self.oai.datestamps.values())) + timedelta(seconds=1))
 
     def announce(self, papers: Iterable[Paper], *, kind: str | None = None, at: datetime | None = None) -> None:
         """The feed of a new day, these papers in it: "new" and "replace" by their versions where no kind is named."""
