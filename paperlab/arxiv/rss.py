@@ -102,8 +102,8 @@ def read_feed(body: bytes) -> Feed:
     published = _moment(parsed.feed.get("published"))
     announcements: list[Announcement] = []
     unreadable: list[str] = []
-    for entry in parsed.entries:
-        outcome = _announcement(entry, published)
+    for number, entry in enumerate(parsed.entries, start=1):
+        outcome = _announcement(entry, published, f"item {number}")
         if isinstance(outcome, Announcement):
             announcements.append(outcome)
         else:
@@ -129,9 +129,8 @@ def refusal(body: bytes) -> PaperlabError:
     return _refused_with(channel)
 
 
-def _announcement(entry: Any, published: datetime | None) -> Announcement | str:
+def _announcement(entry: Any, published: datetime | None, name: str) -> Announcement | str:
     """The announcement in an item, or why it can't be read."""
-    name = " ".join(str(entry.get("title") or "an item").split())[:80]
     told = _TOLD.match(entry.get("summary", ""))
     guid = _GUID.fullmatch(entry.get("id", "").strip())
     text = guid["id"] if guid else told["id"] if told else ""
@@ -164,7 +163,7 @@ def _abridge(item: Any) -> None:
     for child in list(item):
         if child.tag == "description":
             child.text = (child.text or "").partition("\n")[0]
-        elif child.tag not in {"title", "guid", "pubDate", "{http://arxiv.org/schemas/atom}announce_type"}:
+        elif child.tag not in {"guid", "pubDate", "{http://arxiv.org/schemas/atom}announce_type"}:
             item.remove(child)
 
 

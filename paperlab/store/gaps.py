@@ -48,33 +48,29 @@ def add(session: Session, announced: Iterable[Announcement], *, source: str, now
 
     Returns how many gaps were opened.
     """
-    opened = 0
-    for each in announced:
-        row = session.get(GapRow, (each.arxiv_id, each.version))
-        if row is not None and row.closed_at is None:
-            continue
-        if row is None:
-            row = GapRow(arxiv_id=each.arxiv_id, version=each.version)
-            session.add(row)
-        row.source, row.opened_at, row.tries, row.last_tried_at = source, now, 0, None
-        row.reason = f"announced as {each.kind.value} on {each.announced_at:%Y-%m-%d}"
-        row.closed_at = row.outcome = None
-        opened += 1
-    session.flush()
-    return opened
-
-
-def note(session: Session, arxiv_id: str, version: int, *, source: str, reason: str, now: datetime) -> None:
-    """Open a gap for a paper of which a source showed something that can't be read.  Does not commit."""
-    row = session.get(GapRow, (arxiv_id, version))
-    if row is None:
-        row = GapRow(arxiv_id=arxiv_id, version=version)
-        session.add(row)
-    elif row.closed_at is None:
-        return
-    row.source, row.reason, row.opened_at, row.tries, row.last_tried_at = source, reason, now, 0, None
-    row.closed_at = row.outcome = None
-    session.flush()
+    by_key = {(each.arxiv_id, each.version): each for each in announced}
+    known = _known(session, [arxiv_id for arxiv_id, _ in by_key])
+    records = [
+        {
+            "arxiv_id": each.arxiv_id,
+            "version": each.version,
+            "source": source,
+            "reason": f"announced as {each.kind.value} on {each.announced_at:%Y-%m-%d}",
+            "opened_at": now,
+            "tries": 0,
+            "last_tried_at": None,
+            "closed_at": None,
+            "outcome": None,
+        }
+        for key, each in by_key.items()
+        if known.get(key) is not False
+    ]
+    again = [key for key in by_key if known.get(key)]
+    for arxiv_id, version in again:
+        session.execute(sa.delete(_GAPS).where(_GAPS.c.arxiv_id == arxiv_id, _GAPS.c.version == version))
+    if records:
+        session.execute(sa.insert(_GAPS), records)
+    return len(records)
 
 
 def still_open(session: Session) -> list[Gap]:
@@ -117,6 +113,18 @@ def note_tries(session: Session, arxiv_ids: Sequence[str], *, limit: int, now: d
                 given_up.append(row.arxiv_id)
     session.flush()
     return given_up
+
+
+def _known(session: Session, arxiv_ids: Sequence[str]) -> dict[tuple[str, int], bool]:
+    """Gaps that there are, and whether each is closed."""
+    found: dict[tuple[str, int], bool] = {}
+    for start in range(0, len(arxiv_ids), _IDS_PER_QUERY):
+        chunk = arxiv_ids[start : start + _IDS_PER_QUERY]
+        rows = session.execute(
+            sa.select(_GAPS.c.arxiv_id, _GAPS.c.version, _GAPS.c.closed_at).where(_GAPS.c.arxiv_id.in_(chunk))
+        )
+        found.update(((row.arxiv_id, row.version), row.closed_at is not None) for row in rows)
+    return found
 
 
 def _held_versions(session: Session, arxiv_ids: Sequence[str]) -> dict[str, int]:
