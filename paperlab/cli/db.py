@@ -49,6 +49,19 @@ def check(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reindex(as_json: AsJson = False) -> None:
+    """Build the full-text index anew; searches go on meanwhile, and what would write waits.
+
+    Example: paperlab db reindex
+    """
+    indexed = database.reindex(settings.load())
+    if as_json:
+        output.write_json({"indexed": indexed})
+    else:
+        output.write_line(f"{indexed} papers indexed")
+
+
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The copy; must not exist yet.")],
     as_json: AsJson = False,

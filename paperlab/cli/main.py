@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "import": "Bring in code links and reported results: Papers with Code dumps, sota-extractor files, model-index.",
     "digest": "Show what is new and why: alerts, what watchlists match, what is relevant, verdicts that changed.",
     "dashboard": "Show papers, claims and runs in the browser.",
+    "doctor": "Check environment, clock, database and whether arXiv answers; exit 4 where something has to be mended.",
     "db": "The database: bring it up to date, check it, copy it.",
 }
 """Each command lives in the module of its name, as `app` (a group) or as the function of its name.

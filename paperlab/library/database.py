@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paperlab.library import landmarks, profiles
 from paperlab.settings import Settings
-from paperlab.store import database, upgrade
+from paperlab.store import database, full_text, upgrade
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ def check(settings: Settings) -> upgrade.SchemaStatus:
     if status.state != "current":
         raise upgrade.refusal(engine, status)
     return status
+
+
+def reindex(settings: Settings) -> int:
+    """Build the full-text index anew from the papers held.  Returns how many are indexed."""
+    with database.session(database.open_database(settings)) as session:
+        full_text.require(session)
+        return full_text.rebuild(session)
 
 
 def backup(settings: Settings, target: Path) -> int:
