@@ -9,13 +9,13 @@ Manual: https://info.arxiv.org/help/api/user-manual.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from paperlab.arxiv import strict_xml
 from paperlab.arxiv.client import BadAnswer, Client
 from paperlab.arxiv.withdrawal import is_withdrawn
 from paperlab.arxiv_id import ArxivId
@@ -35,10 +35,6 @@ IDS_PER_REQUEST = 100
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 _ERROR_ID = "/api/errors"
-_FORBIDDEN = re.compile(
-    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]));"
-)
-"""Characters that XML 1.0 knows no way to write; one in an abstract must not keep all papers away."""
 
 Order = Literal["submittedDate", "lastUpdatedDate"]
 
@@ -92,7 +88,7 @@ def fetch_ids(client: Client, api_url: str, ids: Sequence[ArxivId]) -> Page:
 def _fetch(client: Client, api_url: str, search: arxiv.Search, start: int, size: int) -> Page:
     import arxiv
 
-    transport = _Transport(client)
+    transport = _Transport(client, size)
     package = arxiv.Client(page_size=size, delay_seconds=0.0, num_retries=0)
     package.query_url_format = f"{api_url}?{{}}"
     package._session = cast(Any, transport)
@@ -117,8 +113,9 @@ class _Response:
 class _Transport:
     """What the package takes for its session: one GET through our client, checked before the package sees it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, size: int) -> None:
         self._client = client
+        self._size = size
         self._answer: Answer | None = None
 
     @property
@@ -130,6 +127,9 @@ class _Transport:
     def get(self, url: str, **_headers: Any) -> _Response:
         def check(body: bytes) -> None:
             self._answer = read_answer(body)
+            entries = self._answer.readable + len(self._answer.unreadable)
+            if entries > self._size:
+                raise BadAnswer(f"{entries} entries where {self._size} were asked for")
 
         self._client.get(url, check=check, refused=refusal)
         return _Response(self.answer.body)
@@ -150,7 +150,7 @@ class Answer:
 
 def read_answer(body: bytes) -> Answer:
     """Parse strictly.  Raises BadAnswer for anything but a whole Atom feed, InvalidInput for arXiv's error entry."""
-    body = _FORBIDDEN.sub(b" ", body)
+    body = strict_xml.cleaned(body)
     root = _parse(body)
     entries = root.findall(f"{_ATOM}entry")
     for entry in entries:
@@ -184,25 +184,14 @@ def _refused_with(entry: Any) -> InvalidInput:
 
 
 def _parse(body: bytes) -> Any:
-    from lxml import etree  # type: ignore[import-untyped]
-
-    head = body[:1024].lstrip()
-    if not head:
-        raise BadAnswer("an empty answer")
-    if b"<!DOCTYPE" in head or b"<!ENTITY" in body or head[:5].lower() == b"<html":
-        raise BadAnswer("an HTML page or a document type instead of Atom")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
-    try:
-        root = etree.fromstring(body, parser=parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadAnswer(f"cut or broken XML ({error})") from error
+    root = strict_xml.parse(body, "Atom")
     if root.tag != f"{_ATOM}feed":
         raise BadAnswer(f"<{root.tag}> instead of an Atom feed")
     return root
 
 
 def _as_bytes(root: Any) -> bytes:
-    from lxml import etree
+    from lxml import etree  # type: ignore[import-untyped]
 
     return bytes(etree.tostring(root))
 

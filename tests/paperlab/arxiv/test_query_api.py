@@ -163,3 +163,10 @@ def test_a_character_that_xml_forbids_keeps_no_paper_away(character):
     answer = query_api.read_answer(body.replace(b"</title>", character + b"</title>"))
     assert answer.readable == 3
     assert character not in answer.body
+
+
+def test_more_entries_than_were_asked_for_are_asked_for_again(client, monkeypatch):
+    monkeypatch.setitem(fakes.FAULTS, "doubled", lambda _server, x, _rng: x.entries.extend(list(x.entries)))
+    with FakeArxiv(make_papers(30), schedule=fakes.at({0: ["doubled"]})) as arxiv:
+        assert fetch(client, arxiv.url, size=10).entries == 10
+        assert len(arxiv.requests) == 2
