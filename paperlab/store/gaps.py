@@ -73,6 +73,19 @@ def add(session: Session, announced: Iterable[Announcement], *, source: str, now
     return len(records)
 
 
+def note(session: Session, arxiv_id: str, version: int, *, source: str, reason: str, now: datetime) -> None:
+    """Open a gap for a paper of which a source showed something that can't be read.  Does not commit."""
+    row = session.get(GapRow, (arxiv_id, version))
+    if row is None:
+        row = GapRow(arxiv_id=arxiv_id, version=version)
+        session.add(row)
+    elif row.closed_at is None:
+        return
+    row.source, row.reason, row.opened_at, row.tries, row.last_tried_at = source, reason, now, 0, None
+    row.closed_at = row.outcome = None
+    session.flush()
+
+
 def still_open(session: Session) -> list[Gap]:
     """Oldest first."""
     statement = (
