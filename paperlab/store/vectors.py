@@ -170,7 +170,7 @@ def _read_state(place: Path, settings: Settings) -> State | None:
     try:
         record = json.loads((place / "state.json").read_text(encoding="utf-8"))
         state = State(**{**record, "segments": tuple(Segment(**each) for each in record["segments"])})
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
         return None
     return state if (state.format, state.database) == (FORMAT, _database(settings)) else None
 
