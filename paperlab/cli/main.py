@@ -22,6 +22,7 @@ from paperlab.cli import output
 
 COMMANDS: Mapping[str, str] = {
     "sync": "Bring in new and revised papers, and leave a receipt of what was announced.",
+    "status": "What each source brought last, what is missing, and when to ask again.",
     "papers": "The papers held: add, list, show, compare, mark, export.",
     "recommend": "Rank recent papers by the ones you starred or tagged, and show the words that lifted each.",
     "watch": "Questions that are asked of every paper as it arrives.",

@@ -44,6 +44,8 @@ def _landmarks() -> list[Paper]:
 def _paper(source: registry.Source) -> Paper:
     arxiv_id = ArxivId.parse(source.id)
     submitted = datetime.fromisoformat(source.submitted).replace(tzinfo=UTC)
+    # An identifier without version stands for the first: the date of a later one would be that of another version.
+    updated = source.updated if arxiv_id.version and source.updated else source.submitted
     return Paper(
         arxiv_id=arxiv_id.base,
         version=arxiv_id.version or 1,
@@ -53,6 +55,6 @@ def _paper(source: registry.Source) -> Paper:
         categories=source.categories,
         primary_category=source.categories[0],
         submitted_at=submitted,
-        updated_at=datetime.fromisoformat(source.updated or source.submitted).replace(tzinfo=UTC),
+        updated_at=datetime.fromisoformat(updated).replace(tzinfo=UTC),
         source=papers.SEED,
     )
