@@ -19,13 +19,16 @@ from paperlab import query as language
 from paperlab.entities import Paper, Watchlist
 from paperlab.errors import InvalidInput, UnknownName
 from paperlab.query import And, Field, Flag, Is, Not, Or, Query, Text
-from paperlab.store import code_links, papers, watchlists
+from paperlab.query.words import tokens
+from paperlab.store import code_links, full_text, papers, search, watchlists
 from paperlab.store.database import Session
 from paperlab.store.watchlists import Counts
 
 ON_ARRIVAL = (Flag.WITHDRAWN, Flag.CODE)
 _OWN_TEXT = (Field.TITLE, Field.ABSTRACT, Field.AUTHOR, Field.COMMENT)
 _NAME = re.compile(r"\w[\w.-]{0,59}")
+_QUOTES = re.compile('["“”„«»]')
+_AROUND = re.compile(r"^[\W_]+|[^\w.]+$")
 _BATCH = 1000
 
 
@@ -144,7 +147,7 @@ def author_query(name: str) -> str:
     """
     family, comma, given_names = name.partition(",")
     words = [*given_names.split(), *family.split()] if comma else name.split()
-    words = [bare for word in words if (bare := word.replace('"', "").strip("*-:()"))]
+    words = [bare for word in words if tokens(bare := _AROUND.sub("", _QUOTES.sub("", word)))]
     if not any(re.search(r"[^\W\d_]", word) for word in words):
         raise InvalidInput(f'"{name}" is nobody\'s name', 'example: paperlab watch author "Ada Lovelace"')
     split = next((i for i, word in enumerate(words[1:], start=1) if word[0].islower()), len(words) - 1)
@@ -176,7 +179,9 @@ def _match(session: Session, watchlist: Watchlist, now: datetime) -> None:
 
 
 def _matching(session: Session, query: Query) -> list[str]:
-    """Ids of every paper held that the query holds for."""
+    """Ids of every paper held that the query holds for: from the full-text index where there is one."""
+    if full_text.is_supported(session):
+        return search.ids(session, query)
     found: list[str] = []
     for batch in _batches(papers.export(session)):
         found += [each.arxiv_id for each in _facts(session, batch, [query]) if language.holds(query, each)]
