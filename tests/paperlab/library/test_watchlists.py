@@ -204,7 +204,7 @@ categories = st.lists(st.sampled_from(("cs.CL", "cs.LG", "stat.ML")), min_size=1
 leaves = st.one_of(
     st.builds("{}{}".format, st.sampled_from(("", "ti:", "abs:", "co:")), words),
     st.builds('{}"{} {}"'.format, st.sampled_from(("", "ti:", "abs:")), words, words),
-    st.builds("{}{}*".format, st.sampled_from(("", "abs:")), st.sampled_from(("exp", "mix", "ca", "sp"))),
+    st.builds("{}{}*".format, st.sampled_from(("", "abs:")), st.sampled_from(("exp", "mix", "caf", "spa"))),
     st.sampled_from(("cat:cs.CL", "cat:cs.*", "cat:stat.ML", "au:lovelace", 'au:"A. Turing"', "au:godel")),
     st.sampled_from(("year:2026", "since:2026-11-23", "until:2026-11-22", "is:withdrawn", "has:code")),
 )
