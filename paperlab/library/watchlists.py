@@ -27,8 +27,7 @@ from paperlab.store.watchlists import Counts
 ON_ARRIVAL = (Flag.WITHDRAWN, Flag.CODE)
 _OWN_TEXT = (Field.TITLE, Field.ABSTRACT, Field.AUTHOR, Field.COMMENT)
 _NAME = re.compile(r"\w[\w.-]{0,59}")
-_QUOTES = re.compile('["“”„«»]')
-_AROUND = re.compile(r"^[\W_]+|[^\w.]+$")
+_NO_NAME = re.compile(r"[^\w.'’-]+|_")
 _BATCH = 1000
 
 
@@ -146,8 +145,9 @@ def author_query(name: str) -> str:
     Another middle name than the one given is another person.  Raises InvalidInput for a name without a letter.
     """
     family, comma, given_names = name.partition(",")
-    words = [*given_names.split(), *family.split()] if comma else name.split()
-    words = [bare for word in words if tokens(bare := _AROUND.sub("", _QUOTES.sub("", word)))]
+    whole = f"{given_names} {family}" if comma else name
+    bare = (word.strip("'’-").lstrip(".") for word in _NO_NAME.sub(" ", whole).split())
+    words = [word for word in bare if tokens(word)]
     if not any(re.search(r"[^\W\d_]", word) for word in words):
         raise InvalidInput(f'"{name}" is nobody\'s name', 'example: paperlab watch author "Ada Lovelace"')
     split = next((i for i, word in enumerate(words[1:], start=1) if word[0].islower()), len(words) - 1)
