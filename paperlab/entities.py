@@ -362,7 +362,7 @@ class Why:
 
     kind: WhyKind
     name: str
-    """The watchlist, the author, or the profile; for the ranking, the tag or "stars" that it learned from."""
+    """The watchlist (also where it follows an author) or the profile; for the ranking, what it learnt from."""
     words: tuple[str, ...] = ()
     """The profile's terms that were found, or the words that lifted the paper."""
 
@@ -377,6 +377,8 @@ class DigestPaper:
 class DigestAlert:
     alert: Alert
     title: str
+    words: str
+    """What happened and why it is told."""
 
 
 @dataclass(frozen=True)
@@ -399,7 +401,10 @@ class Digest:
     until: datetime
     alerts: tuple[DigestAlert, ...] = ()
     watched: tuple[DigestPaper, ...] = ()
+    ranked: tuple[DigestPaper, ...] = ()
+    """Those most like what the reader starred and tagged, the best first."""
     relevant: tuple[DigestPaper, ...] = ()
+    """Those of the profiles that are neither watched nor ranked, the newest first."""
     verdicts: tuple[VerdictChange, ...] = ()
     gaps: tuple[Gap, ...] = ()
     """Announced and not held: a state, not news."""
@@ -407,8 +412,12 @@ class Digest:
     """Papers that belong here and are more than were asked for."""
 
     @property
+    def papers(self) -> tuple[DigestPaper, ...]:
+        return (*self.watched, *self.ranked, *self.relevant)
+
+    @property
     def has_news(self) -> bool:
-        return bool(self.alerts or self.watched or self.relevant or self.verdicts)
+        return bool(self.alerts or self.papers or self.verdicts)
 
 
 # --- runs -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from paperlab import settings
-from paperlab.cli import output
+from paperlab.cli import arguments, output
 from paperlab.entities import Digest
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.export import digest as export
@@ -49,10 +49,11 @@ def digest(
     """
     if format_ not in FORMATS:
         raise InvalidInput(f'a digest can\'t be written as "{format_}"', f"known: {', '.join(FORMATS)}")
+    arguments.number(limit, "--limit")
     if again and since:
         raise InvalidInput("--again is the last digest as it was, and takes no --since", "leave one of them out")
     config = settings.load()
-    begin = _moment(since) if since else None
+    begin = arguments.day(since, "--since") if since else None
     profiles = [config.profile(name).name for name in profile] if profile else list(config.profiles)
     engine = database.open_or_create(config)
     with library.one_at_a_time(config):
@@ -60,7 +61,7 @@ def digest(
             found = (
                 _last(library.once_more(opened, profiles))
                 if again
-                else library.collect(opened, profiles, since=begin, now=datetime.now(UTC), limit=limit)
+                else library.collect(opened, config, profiles, since=begin, now=datetime.now(UTC), limit=limit)
             )
         text = FORMATS[format_](found)
         if out is not None:
@@ -70,7 +71,7 @@ def digest(
         elif out is None:
             sys.stdout.write(text)
         else:
-            papers = len(found.watched) + len(found.relevant)
+            papers = len(found.papers)
             output.talk(
                 f"{out}: {papers} papers, {len(found.alerts)} alerts" if found.has_news else f"{out}: nothing new"
             )
@@ -94,11 +95,3 @@ def _write(file: Path, text: str) -> None:
         partial.replace(file)
     except OSError as error:
         raise NotReady(f"{file} can't be written: {error.strerror}", "name a file on a disk with room") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f'--since "{text}" is not a day or time', "example: --since 2026-11-01") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

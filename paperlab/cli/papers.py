@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +17,8 @@ from paperlab.cli import arguments, output, pile
 from paperlab.cli.receipt import summary
 from paperlab.entities import LinkRole
 from paperlab.errors import InvalidInput, NotReady
-from paperlab.library import database, papers, versions
+from paperlab.export import bibtex, csv, jsonl
+from paperlab.library import database, papers, selection, versions
 from paperlab.store.database import read_only
 from paperlab.store.papers import PaperFilter
 
@@ -57,7 +57,7 @@ def list_(
     category: Annotated[list[str] | None, typer.Option(help="In this category; repeatable (either).")] = None,
     profile: Annotated[str | None, typer.Option(help="Relevant to this profile.")] = None,
     since: Annotated[str | None, typer.Option(help="Submitted on this day or later: 2026-11-01.")] = None,
-    query: Annotated[str | None, typer.Option(help="A text found in title, abstract or authors.")] = None,
+    query: Annotated[str | None, typer.Option(help="A query, as of `paperlab search`.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many.")] = 50,
     offset: Annotated[int, typer.Option(min=0, help="Leave out so many.")] = 0,
     as_json: AsJson = False,
@@ -78,11 +78,12 @@ def list_(
     with read_only(database.open_or_create(config)) as session:
         found = papers.list_papers(session, wanted, limit, offset)
     if as_json:
-        output.write_json({"papers": [papers.as_record(each) for each in found.papers], "total": found.total})
+        listed = [papers.as_record(each) for each in found.papers]
+        output.write_json({"papers": listed, "total": found.total, "is_more": found.is_more})
         return
     rows = [(p.arxiv_id, p.submitted_at.date().isoformat(), p.primary_category, pile.title_of(p)) for p in found.papers]
     output.write_table(("id", "submitted", "category", "title"), rows)
-    output.talk(f"{len(rows)} of {found.total} papers")
+    output.talk(f"{len(rows)} of {found.total}{'+' if found.is_more else ''} papers")
 
 
 @app.command()
@@ -177,30 +178,47 @@ def _marked(change: versions.FieldChange) -> str:
 
 @app.command()
 def export(
-    format_: Annotated[str, typer.Option("--format", help="jsonl: one JSON object a line.")] = "jsonl",
+    paper: Annotated[list[str] | None, typer.Argument(help="Only these; default: every paper held.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="jsonl, bibtex or csv.")] = "jsonl",
+    query: Annotated[str | None, typer.Option(help="Only what this query finds, as in `paperlab search`.")] = None,
+    starred: Annotated[bool, typer.Option("--starred", help="Only papers that are starred.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
 ) -> None:
-    """Write every held paper, ordered by identifier; `arxiv_id` has no version.
+    """Write papers, ordered by identifier, which has no version.
 
-    Example: paperlab papers export --format jsonl --out papers.jsonl
+    jsonl is one JSON object a line. csv is for spreadsheets: a cell that would be taken for a formula begins with an
+    apostrophe. bibtex is UTF-8, its keys are unique within the export, and what is LaTeX in a title stays LaTeX.
+
+    Examples:
+
+      paperlab papers export --format bibtex --starred --out starred.bib
+
+      paperlab papers export --format csv --query 'abs:"mixture of experts" cat:cs.CL' --out moe.csv
+
+      paperlab papers export 1706.03762 1810.04805 --format bibtex
     """
-    if format_ != "jsonl":
-        raise InvalidInput(f'papers can\'t be exported as "{format_}"', "known: jsonl")
-    engine = database.open_or_create(settings.load())
-    with read_only(engine) as session:
-        lines = papers.export_lines(session)
+    formats = {"jsonl": lambda held: jsonl.lines(map(papers.as_record, held)), "bibtex": bibtex.lines, "csv": csv.lines}
+    if format_ not in formats:
+        known = ", ".join(formats)
+        raise InvalidInput(f'papers can\'t be exported as "{arguments.shown(format_)}"', f"known: {known}")
+    if sum(map(bool, (paper, query, starred))) > 1:
+        raise InvalidInput("papers by name, --query and --starred choose three different sets", "give one of them")
+    ids = [ArxivId.parse(arguments.text(each, "the paper")) for each in paper or ()]
+    with read_only(database.open_or_create(settings.load())) as session:
+        if ids:
+            chosen = selection.named(session, ids)
+        elif query is not None:
+            chosen = selection.found(session, arguments.text(query, "--query"))
+        else:
+            chosen = selection.starred(session) if starred else selection.every(session)
+        lines = formats[format_](chosen)
         if out is None:
-            _write(lines, sys.stdout)
+            sys.stdout.writelines(lines)
             return
         partial = out.with_name(out.name + ".partial")
         try:
-            with partial.open("w", encoding="utf-8") as file:
-                _write(lines, file)
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
             partial.replace(out)
         except OSError as error:
             raise NotReady(f"{out} can't be written: {error.strerror}", "name a file on a disk with room") from error
-
-
-def _write(lines: Iterable[str], file: TextIO) -> None:
-    for line in lines:
-        file.write(line + "\n")

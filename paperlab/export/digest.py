@@ -112,12 +112,14 @@ def _heading(digest: Digest) -> str:
 
 
 def _groups(digest: Digest) -> Iterator[_Group]:
-    """Alerts, then watchlists by name, then what is relevant, then verdicts."""
+    """Alerts, then watchlists by name, then what is ranked, then what is relevant, then verdicts."""
     if digest.alerts:
         yield _Group("Alerts", tuple(map(_alert, digest.alerts)))
     for why, watched in groupby(digest.watched, key=lambda entry: entry.why[0]):
         kind = "Followed" if why.kind is WhyKind.AUTHOR else "Watchlist"
         yield _Group(f"{kind}: {visible(why.name, MAX_TITLE)}", tuple(map(_paper, watched)))
+    if digest.ranked:
+        yield _Group("Like what you starred and tagged", tuple(map(_paper, digest.ranked)))
     if digest.relevant:
         yield _Group("Relevant", tuple(map(_paper, digest.relevant)))
     if digest.verdicts:
@@ -163,7 +165,7 @@ def _why(why: Why) -> str:
         case WhyKind.AUTHOR:
             return f"by {name}, followed"
         case WhyKind.RANKING:
-            return f"ranked by {name}" + (f" ({words})" if words else "")
+            return f"like {name}" + (f" ({words})" if words else "")
         case WhyKind.PROFILE:
             return f"profile {name} ({words or 'by category'})"
 
@@ -171,20 +173,15 @@ def _why(why: Why) -> str:
 def _alert(entry: DigestAlert) -> _Item:
     alert = entry.alert
     title = visible(entry.title, MAX_TITLE) or visible(alert.arxiv_id, 40)
-    details = "; ".join(f"{name}: {_detail(value)}" for name, value in alert.details.items())
     return _Item(
         key=f"alert/{alert.id}",
         title=f"{alert.kind.value.capitalize()}: {title}",
         address=_address(f"https://arxiv.org/abs/{alert.arxiv_id}"),
         by=f"{visible(alert.arxiv_id, 40)}, {_minute(alert.raised_at)}",
-        why=visible(details, MAX_ABSTRACT),
+        why=visible(entry.words, MAX_ABSTRACT),
         text="",
         updated_at=alert.raised_at,
     )
-
-
-def _detail(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _verdict(change: VerdictChange) -> _Item:

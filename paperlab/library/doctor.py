@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,13 +17,13 @@ from paperlab.arxiv.client import Client
 from paperlab.errors import NotReady, PaperlabError, TryAgain
 from paperlab.library import environment
 from paperlab.library.findings import Check, State
+from paperlab.library.status import SILENCE
 from paperlab.settings import Settings
 from paperlab.store import database, full_text, health, receipts, upgrade
 from paperlab.store.database import Engine
 
 MAX_SKEW_S = 60.0
 LARGE_WAL_BYTES = 512 * 2**20
-SILENCE = timedelta(hours=36)
 ARXIV_ZONE = "America/New_York"
 """arXiv's announcements keep to it."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from typing import Any
@@ -78,12 +76,6 @@ def show(session: Session, arxiv_id: ArxivId) -> PaperDetails:
         tuple(code_links.of_paper(session, arxiv_id.base)),
         tuple(watchlists.of_paper(session, arxiv_id.base)),
     )
-
-
-def export_lines(session: Session) -> Iterator[str]:
-    """Every held paper as one JSON object a line, ordered by id; memory does not grow with the store."""
-    for paper in papers.export(session):
-        yield json.dumps(as_record(paper), ensure_ascii=False)
 
 
 def as_record(paper: Paper) -> dict[str, Any]:

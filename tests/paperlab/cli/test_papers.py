@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -98,8 +100,30 @@ def test_the_export_is_one_object_a_line_on_stdout_or_in_a_file(paperlab, arxiv,
     assert {paper.arxiv_id for paper in make_papers(20)} <= set(ids)
     assert paperlab("papers", "export", "--out", str(tmp_path / "papers.jsonl")).code == 0
     assert (tmp_path / "papers.jsonl").read_text(encoding="utf-8").splitlines() == lines
-    assert paperlab("papers", "export", "--format", "csv").code == 3
+    assert paperlab("papers", "export", "--format", "xml").code == 3
     assert paperlab("papers", "export", "--out", str(tmp_path / "no" / "folder.jsonl")).code == 4
+
+
+def test_an_export_is_bibtex_or_csv_of_named_starred_or_found_papers(paperlab, arxiv, tmp_path):
+    paperlab("papers", "add", "2611.00001", "2611.00002", "2611.00003")
+    paperlab("papers", "star", "2611.00002")
+    named = paperlab("papers", "export", "2611.00003", "https://arxiv.org/abs/2611.00001v1", "--format", "bibtex").out
+    assert re.findall(r"eprint +=\s*{(.*?)}", named) == ["2611.00001", "2611.00003"]
+    starred = paperlab("papers", "export", "--starred", "--format", "csv", "--out", str(tmp_path / "starred.csv"))
+    assert (starred.code, starred.out) == (0, "")
+    with (tmp_path / "starred.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["arxiv_id"] for row in csv.DictReader(file, strict=True)] == ["2611.00002"]
+    assert (tmp_path / "starred.csv").read_bytes().count(b"\r\n") == 2
+    found = paperlab("papers", "export", "--query", "id:2611.00002 OR id:2611.00003").out.splitlines()
+    assert [json.loads(line)["arxiv_id"] for line in found] == ["2611.00002", "2611.00003"]
+
+
+def test_an_export_of_what_is_not_held_or_not_clear_is_3_and_writes_nothing(paperlab, tmp_path):
+    for words in (["1810.99999"], ["--query", "(("], ["1706.03762", "--starred"], ["--query", "x", "--starred"]):
+        done = paperlab("papers", "export", *words, "--out", str(tmp_path / "papers"))
+        assert (done.code, done.out) == (3, ""), words
+    assert "paperlab papers add 1810.99999" in paperlab("papers", "export", "1810.99999").err
+    assert list(tmp_path.glob("papers*")) == []
 
 
 def test_the_database_is_made_checked_and_copied(paperlab, tmp_path):

@@ -98,7 +98,7 @@ def test_every_part_is_there_in_the_order_of_urgency():
     alert = Alert(3, "1706.03762", AlertKind.WITHDRAWN, {"because": ["starred"]}, NOW, None)
     verdict = VerdictChange("bert/mlm", VerdictKind.INCONCLUSIVE, VerdictKind.REPRODUCED, "five seeds", NOW)
     digest = digest_of(
-        alerts=(DigestAlert(alert, "Some Paper"),),
+        alerts=(DigestAlert(alert, "Some Paper", "withdrawn in v2; starred"),),
         relevant=(DigestPaper(paper(arxiv_id="2611.00001", title="Other"), (PROFILE,)),),
         verdicts=(verdict,),
         gaps=(Gap("2611.00009", 1, "rss", "", NOW),),

@@ -9,8 +9,9 @@ import pytest
 
 from paperlab.entities import AnnouncementKind, Verdict, VerdictKind, WhyKind
 from paperlab.errors import TryAgain
-from paperlab.library import arrivals, digest
-from paperlab.store import database, verdicts
+from paperlab.library import arrivals, digest, ranking, watchlists
+from paperlab.store import database, reading, verdicts
+from paperlab.store.reading import Mark
 from paperlab.store.schema import AlertRow, AnnouncementRow, GapRow, WatchlistRow, WatchMatchRow
 from tests.fakes import make_papers
 
@@ -25,6 +26,9 @@ def store(settings_for, engine_for):
     engine = engine_for(settings)
 
     class Store:
+        def __init__(self):
+            self.engine = engine
+
         def write(self, *rows):
             with database.session(engine) as session:
                 for row in rows:
@@ -41,7 +45,7 @@ def store(settings_for, engine_for):
 
         def digest(self, since=None, now=NOW, limit=None):
             with database.read_only(engine) as session:
-                return digest.collect(session, PROFILES, since=since, now=now, limit=limit)
+                return digest.collect(session, settings, PROFILES, since=since, now=now, limit=limit)
 
         def again(self):
             with database.read_only(engine) as session:
@@ -149,10 +153,19 @@ def test_alerts_that_were_not_seen_are_shown_once(store):
     store.hold([paper], at=NOW - timedelta(days=20))
     for arxiv_id, seen in ((paper.arxiv_id, None), ("1706.03762", NOW)):
         store.write(
-            AlertRow(arxiv_id=arxiv_id, kind="replaced", details={"before": 1}, raised_at=NOW, seen_at=seen),
+            AlertRow(
+                arxiv_id=arxiv_id,
+                kind="replaced",
+                details={"version": 2, "why": ["starred"]},
+                raised_at=NOW,
+                seen_at=seen,
+            ),
         )
     found = store.digest()
-    assert [(entry.alert.arxiv_id, entry.title) for entry in found.alerts] == [(paper.arxiv_id, paper.title)]
+    [entry] = found.alerts
+    assert (entry.alert.arxiv_id, entry.title) == (paper.arxiv_id, paper.title)
+    assert "replaced by v2" in entry.words
+    assert "starred" in entry.words
     store.mark(found)
     assert store.digest(now=NOW + timedelta(hours=1)).alerts == ()
 
@@ -190,6 +203,69 @@ def test_the_last_digest_can_be_put_together_once_more(store):
     again = store.again()
     assert (again.watched, again.relevant, again.verdicts) == (first.watched, first.relevant, first.verdicts)
     assert (again.since, again.until) == (None, NOW)
+
+
+def test_what_was_seen_as_new_in_a_watchlist_is_not_new_and_the_digest_tells_the_watchlist(store):
+    made = papers(3)
+    store.hold(made)
+    store.watch("w", [made[0].arxiv_id, made[1].arxiv_id], query="au:nobody OR ti:x")
+    with database.session(store.engine) as session:
+        watchlists.mark_shown(session, "w", [made[0].arxiv_id], NOW)
+    found = store.digest()
+    assert ids(found.watched) == [made[1].arxiv_id]
+    assert ids(found.relevant) == [made[2].arxiv_id]
+    store.mark(found)
+    with database.read_only(store.engine) as session:
+        assert watchlists.matches(session, "w", new_only=True).papers == ()
+
+
+def test_what_the_reader_starred_read_or_skipped_is_not_new(store):
+    made = papers(4)
+    store.hold(made)
+    with database.session(store.engine) as session:
+        for paper, kind in zip(made, Mark, strict=False):
+            reading.mark(session, [paper.arxiv_id], kind, NOW)
+    assert ids(store.digest().relevant) == [made[3].arxiv_id]
+
+
+def test_a_followed_author_is_named_as_such(store):
+    [paper] = papers(1)
+    store.hold([paper])
+    store.watch("ada", [paper.arxiv_id], query='au:("Ada Author" OR "A. Author")')
+    assert store.digest().watched[0].why[0].kind is WhyKind.AUTHOR
+
+
+def test_what_is_like_the_stars_comes_before_the_rest_with_the_words_that_lifted_it(store):
+    pytest.importorskip("sklearn")
+    old = papers(40, at=NOW - timedelta(days=60))
+    about = "Quantised adapters for gradient checkpointing of retrieval memories"
+    liked = [replace(paper, title=f"{about} {n}", abstract=about) for n, paper in enumerate(old[:8])]
+    store.hold([*liked, *old[8:]], at=NOW - timedelta(days=59))
+    with database.session(store.engine) as session:
+        reading.mark(session, [paper.arxiv_id for paper in liked], Mark.STARRED, NOW)
+    new = [replace(p, arxiv_id=f"2612.{n + 1:05d}") for n, p in enumerate(papers(5))]
+    new[3] = replace(new[3], title=f"More {about}", abstract=about)
+    store.hold(new)
+    found = store.digest()
+    assert ids(found.ranked)[0] == new[3].arxiv_id
+    why = found.ranked[0].why[0]
+    assert why.kind is WhyKind.RANKING
+    assert {"quantised", "adapters", "retrieval", "memories", "gradient", "checkpointing"} & set(
+        " ".join(why.words).lower().split()
+    )
+    assert new[3].arxiv_id not in ids(found.relevant)
+    assert len(found.papers) == 5
+    store.mark(found)
+    assert not store.digest(now=NOW + timedelta(hours=1)).has_news
+
+
+def test_without_scikit_learn_a_digest_is_by_profile_and_date(store, monkeypatch):
+    made = papers(9)
+    store.hold(made)
+    with database.session(store.engine) as session:
+        reading.mark(session, [paper.arxiv_id for paper in made[:6]], Mark.STARRED, NOW)
+    monkeypatch.setattr(ranking, "find_spec", lambda name: None)
+    assert ids(store.digest().relevant) == [paper.arxiv_id for paper in made[6:]]
 
 
 def test_two_digests_at_once_are_refused(settings_for):

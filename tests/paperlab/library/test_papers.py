@@ -11,7 +11,8 @@ import pytest
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.errors import InvalidInput
-from paperlab.library import landmarks, papers, profiles
+from paperlab.export import jsonl
+from paperlab.library import landmarks, papers, profiles, selection
 from paperlab.store import database
 from paperlab.store import papers as store
 from paperlab.store.papers import PaperFilter
@@ -66,9 +67,9 @@ def test_every_line_of_the_export_is_one_paper_with_its_plain_identifier(engine)
     with database.session(engine) as session:
         store.upsert(session, [replace(make_paper(9, NOW), abstract="two\nlines \u2028 and é")], NOW)
     with database.read_only(engine) as session:
-        lines = list(papers.export_lines(session))
+        lines = list(jsonl.lines(map(papers.as_record, selection.every(session))))
     records = [json.loads(line) for line in lines]
-    assert all("\n" not in line for line in lines)
+    assert all(line.count("\n") == 1 for line in lines)
     assert [record["arxiv_id"] for record in records] == ["2611.00005", "2611.00010"]
     assert records[0]["version"] == 2
     assert records[0]["submitted_at"] == FIRST.submitted_at.strftime("%Y-%m-%dT%H:%M:%SZ")
