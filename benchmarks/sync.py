@@ -63,8 +63,8 @@ def environment(home: Path, url: str, page_size: int) -> dict[str, str]:
     return os.environ | {
         "PAPERLAB_HOME": str(home),
         "PAPERLAB_ARXIV_API_URL": url,
-        "PAPERLAB_ARXIV_RSS_URL": "http://127.0.0.1:9/rss",
-        "PAPERLAB_ARXIV_OAI_URL": "http://127.0.0.1:9/oai",
+        "PAPERLAB_ARXIV_RSS_URL": url.replace("/api/query", "/rss"),
+        "PAPERLAB_ARXIV_OAI_URL": url.replace("/api/query", "/oai"),
         "PAPERLAB_ARXIV_INTERVAL": "0",
         "PAPERLAB_ARXIV_PAGE_SIZE": str(page_size),
     }

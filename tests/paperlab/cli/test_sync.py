@@ -157,3 +157,83 @@ def test_the_fake_runs_by_hand_with_real_or_made_up_papers(tmp_path):
         line = server.stdout.readline()
         server.terminate()
     assert line.startswith("1 papers; export PAPERLAB_ARXIV_API_URL=http://127.0.0.1:")
+
+
+# --- sources --------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_sync_says_that_it_asks_the_feed_and_the_query_api(paperlab, arxiv):
+    arxiv.night(new=3, replaced=0)
+    done = paperlab("sync", "--json")
+    assert "daily feed (RSS)" in done.err
+    assert "query API" in done.err
+    assert (done.json["feed"]["source"], done.json["receipt"]["source"]) == ("rss", "query-api")
+    assert (done.json["feed"]["announced"], done.json["feed"]["open"]) == (3, 0)
+
+
+def test_a_feed_that_is_down_is_said_and_is_no_failure(paperlab, arxiv, monkeypatch):
+    monkeypatch.setenv("PAPERLAB_ARXIV_RSS_URL", "http://127.0.0.1:9/rss")
+    done = paperlab("sync")
+    assert done.code == 0
+    assert "daily feed, partial" in done.err
+    assert "127.0.0.1:9 can't be reached" in done.err
+    assert "60 announced, 60 held" in done.err
+
+
+def test_the_query_api_or_the_feed_can_be_asked_alone(paperlab, arxiv):
+    assert paperlab("sync", "--source", "query", "--quiet").code == 0
+    assert not any("/rss" in request.path for request in arxiv.requests)
+    arxiv.requests.clear()
+    done = paperlab("sync", "--source", "rss", "--json")
+    assert (done.code, done.json["receipt"]["source"]) == (0, "rss")
+    assert [request.path.startswith("/rss") for request in arxiv.requests] == [True]
+
+
+def test_a_window_is_a_matter_of_the_query_api(paperlab, arxiv):
+    done = paperlab("sync", "--since", "2026-01-01", "--json")
+    assert "feed" not in done.json
+    assert not any("/rss" in request.path for request in arxiv.requests)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--source", "rss", "--since", "2026-01-01"], "--since does not go with --source rss"),
+        (["--source", "oai", "--set", "cs:cs:CL", "--category", "cs.CL"], "--category does not go with --source oai"),
+        (["--source", "oai"], "--source oai needs at least one --set"),
+        (["--source", "snapshot"], "--source snapshot needs the FILE"),
+        (["--source", "snapshot", "x.json", "--until", "2026-01-01"], "--until does not go with --source snapshot"),
+        (["x.json"], "FILE does not go with --source nightly"),
+        (["--set", "cs:cs:CL"], "--set does not go with --source nightly"),
+    ],
+)
+def test_what_does_not_go_with_a_source_is_a_usage_error_that_names_it(paperlab, arxiv, words, said):
+    done = paperlab("sync", *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+    assert arxiv.requests == []
+
+
+def test_a_day_without_dashes_is_the_whole_day_too(paperlab, arxiv):
+    plan = paperlab("sync", "--since", "20181230", "--until", "20181231", "--dry-run", "--json").json["plan"]
+    assert (plan["since"], plan["until"]) == ("2018-12-30T00:00:00Z", "2019-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--since", "0001-01-01"], "before arXiv"),
+        (["--since", "0001-01-01T00:00+14:00"], "not a day or time"),
+        (["--since", "1990-12-31", "--until", "2000-01-01"], "before arXiv"),
+        (["--since", "2999-01-01"], "in the future"),
+        (["--until", "9999-12-31"], "not a day or time"),
+        (["--since", "2026-01-01", "--until", "9999-01-01"], "far future"),
+        (["--source", "oai", "--set", "cs:cs:CL", "--from", "0001-01-01"], "before arXiv"),
+        (["--source", "oai", "--set", "cs:cs:CL", "--from", "2017-01-01T10:00"], "not a day"),
+    ],
+)
+def test_absurd_dates_are_3_and_ask_nothing(paperlab, arxiv, words, said):
+    done = paperlab("sync", *words)
+    assert (done.code, done.out) == (3, "")
+    assert said in done.err
+    assert arxiv.requests == []

@@ -368,6 +368,14 @@ def test_a_home_that_cannot_be_written_is_said(lab, tmp_path):
         sync.run(lab.engine, replace(lab.settings, home=tmp_path / "file" / "home"), SyncOptions())
 
 
+def test_a_landmark_of_which_no_version_is_named_has_the_date_of_the_first(lab):
+    lab.sync()
+    with database.read_only(lab.engine) as session:
+        paper = papers.get(session, "1706.03762")
+    assert paper is not None
+    assert (paper.version, paper.updated_at) == (1, paper.submitted_at)
+
+
 def test_landmarks_are_there_and_give_way_to_arxivs_record(lab):
     landmark = replace(make_papers(1)[0], arxiv_id="1706.03762", version=7, title="Attention, as arXiv has it")
     lab.arxiv.add(landmark)
