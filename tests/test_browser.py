@@ -86,7 +86,7 @@ def test_a_paper_leads_to_its_run_and_back(page, served):
 def test_a_pasted_address_brings_the_view_back(page, served):
     go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1")
     page.wait_for_selector("text=14 papers, newest submission first")
-    page.wait_for_selector("input[aria-label='title, abstract or author contains'][value='language models']")
+    page.wait_for_selector("input[aria-label='search'][value='language models']")
 
 
 def test_hostile_text_is_shown_and_does_nothing(page, served):

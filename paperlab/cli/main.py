@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "recommend": "Rank recent papers by the ones you starred or tagged, and show the words that lifted each.",
     "watch": "Questions that are asked of every paper as it arrives.",
     "alerts": "Starred, tagged, annotated or reproduced papers that were replaced or withdrawn.",
+    "search": "Search the papers held: title, abstract, authors, comment and own notes.",
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",

@@ -39,11 +39,12 @@ _CHECKS_KEPT_S = 30.0
 
 @dataclass(frozen=True)
 class PaperPage:
-    """Some papers, why they are relevant, and how many there are in all."""
+    """Some papers, why they are relevant, and how many there are in all; `is_more` where no more were counted."""
 
     papers: tuple[Paper, ...]
     matches: dict[str, list[ProfileMatch]]
     total: int
+    is_more: bool
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _cached(read: Callable[Concatenate[database.Session, P], T]) -> Callable[P, 
 def find_papers(session: database.Session, wanted: PaperFilter, limit: int, offset: int = 0) -> PaperPage:
     found = papers_library.list_papers(session, wanted, limit, offset)
     why = matches.of_papers(session, [paper.arxiv_id for paper in found.papers])
-    return PaperPage(found.papers, why, found.total)
+    return PaperPage(found.papers, why, found.total, found.is_more)
 
 
 @_cached

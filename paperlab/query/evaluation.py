@@ -90,13 +90,20 @@ def looked_for(query: Query) -> list[Text]:
 
 def hits(query: Query, field: Field, text: str) -> list[tuple[str, bool]]:
     """`text` cut into pieces, each with whether it is a word that the query looks for in `field`."""
-    phrases = [term for term in looked_for(query) if term.field in (Field.ANY, field)]
+    terms = [term for term in looked_for(query) if term.field in (Field.ANY, field)]
+    if not any(term.words[0] in words.spaced(text) for term in terms):
+        return [(text, False)] if text else []
     found = list(words.spans(text))
-    marked = [False] * len(found)
-    for phrase in phrases:
-        for start in range(len(found) - len(phrase.words) + 1):
-            if _begins(phrase, [word for _, _, word in found[start : start + len(phrase.words)]]):
-                marked[start : start + len(phrase.words)] = [True] * len(phrase.words)
+    by_first: dict[str, list[Text]] = {}
+    for term in terms:
+        by_first.setdefault(term.words[0], []).append(term)
+    beginnings = tuple(term.words[0] for term in terms if term.prefix and len(term.words) == 1)
+    marked = [bool(beginnings) and word.startswith(beginnings) for _, _, word in found]
+    for at, (_, _, word) in enumerate(found):
+        for term in by_first.get(word, ()):
+            end = at + len(term.words)
+            if _begins(term, [word for _, _, word in found[at:end]]):
+                marked[at:end] = [True] * len(term.words)
     pieces: list[tuple[str, bool]] = []
     at = 0
     for (start, end, _), is_hit in zip(found, marked, strict=True):
@@ -123,6 +130,8 @@ def _equals(term: Text, name: str) -> bool:
 
 
 def _begins(phrase: Text, found: Sequence[str]) -> bool:
+    if len(found) < len(phrase.words):
+        return False
     *first, last = phrase.words
     return list(found[:-1]) == first and (found[-1].startswith(last) if phrase.prefix else found[-1] == last)
 

@@ -55,8 +55,11 @@ def spans(text: str) -> Iterator[tuple[int, int, str]]:
 
     A run of characters that folds into several words ("½") stands for the first of them.
     """
-    pattern = _ASCII_WORD if text.isascii() else _MARKED_WORD
-    for match in pattern.finditer(text):
+    if text.isascii():
+        for match in _ASCII_WORD.finditer(text):
+            yield match.start(), match.end(), match[0].lower()
+        return
+    for match in _MARKED_WORD.finditer(text):
         found = tokens(match[0])
         if found:
             yield match.start(), match.end(), found[0]

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,14 +144,14 @@ def _write(session: Session | Connection, statement: str, rows: Sequence[tuple[A
 
 def _row(paper: Paper) -> Row:
     ordinal = ArxivId(paper.arxiv_id).ordinal
-    facets = _facets(paper.categories, paper.submitted_at.date(), withdrawn=paper.withdrawn)
+    facets = _facets(paper.title, paper.categories, paper.submitted_at.date(), withdrawn=paper.withdrawn)
     return _texts(ordinal, (paper.title, paper.abstract, paper.comment or ""), paper.authors, facets)
 
 
 def _held_row(held: sa.Row[Any]) -> Row:
     """As `_row`, from the database's own values."""
     day = date.fromisoformat(held.day)
-    facets = _facets(json.loads(held.categories), day, withdrawn=bool(held.withdrawn))
+    facets = _facets(held.title, json.loads(held.categories), day, withdrawn=bool(held.withdrawn))
     return _texts(held.ordinal, (held.title, held.abstract, held.comment), json.loads(held.authors), facets)
 
 
@@ -194,18 +195,30 @@ def day_facet(day: date) -> str:
     return f"d{day.year:04d}{day.month:02d}{day.day:02d}"
 
 
+def title_facet(word: str) -> str:
+    """A folded word that stands in the title."""
+    return f"t{spelled(word)}"
+
+
 def _one_word(name: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else _PLAIN.get(c) or f"u{ord(c):06x}" for c in name)
+
+
+@lru_cache(maxsize=20_000)
+def _category_facets(categories: tuple[str, ...]) -> str:
+    """The facets of a list of categories: a few thousand lists are those of most papers."""
+    names = sorted({category.lower() for category in categories})
+    archives = sorted({name.partition(".")[0] for name in names})
+    return " ".join((*map(category_facet, names), *map(archive_facet, archives)))
 
 
 _PLAIN = {".": "0", "-": "1"}
 
 
-def _facets(categories: Iterable[str], day: date, *, withdrawn: bool) -> Iterator[str]:
+def _facets(title: str, categories: Iterable[str], day: date, *, withdrawn: bool) -> Iterator[str]:
     yield EVERY
     if withdrawn:
         yield WITHDRAWN
-    names = sorted({category.lower() for category in categories})
-    yield from map(category_facet, names)
-    yield from map(archive_facet, sorted({name.partition(".")[0] for name in names}))
+    yield _category_facets(tuple(categories))
     yield from (year_facet(day), month_facet(day), day_facet(day))
+    yield from map(title_facet, sorted(set(words.tokens(title))))

@@ -131,16 +131,12 @@ def expression(query: Query) -> str:
     raise AssertionError(query)
 
 
-def in_titles(query: Query) -> Query | None:
-    """The query with its words looked for in titles only; None where it would be the same."""
-    match query:
-        case Text(Field.ANY, words, prefix):
-            return Text(Field.TITLE, words, prefix)
-        case And(parts):
-            narrowed = [in_titles(part) for part in parts]
-            if any(narrowed):
-                return And(tuple(new or old for new, old in zip(narrowed, parts, strict=True)))
-    return None
+def in_titles(query: Query) -> str | None:
+    """For the index: that the words which may stand anywhere stand in the title; None where there are none."""
+    parts = query.parts if isinstance(query, And) else (query,)
+    anywhere = [part for part in parts if isinstance(part, Text) and part.field is Field.ANY and not part.prefix]
+    facets = dict.fromkeys(full_text.title_facet(word) for part in anywhere for word in part.words)
+    return f"facets : ({' AND '.join(facets)})" if facets else None
 
 
 def both(one: Query, other: Query) -> Query:
@@ -173,7 +169,12 @@ def _phrase(term: Text) -> str:
     if term.field is Field.CATEGORY:
         name = term.words[0]
         return f'facets : ("{full_text.category_facet(name)}"{star} OR "{full_text.archive_facet(name)}"{star})'
-    return f'{_COLUMNS[term.field]} : "{" ".join(map(full_text.spelled, term.words))}"{star}'
+    phrase = f'{_COLUMNS[term.field]} : "{" ".join(map(full_text.spelled, term.words))}"{star}'
+    if term.field is not Field.TITLE:
+        return phrase
+    # Few papers have the words in the title of all that have them: they are found first.
+    facets = [full_text.title_facet(word) for word in (term.words[:-1] if term.prefix else term.words)]
+    return f"(facets : ({' AND '.join(facets)}) AND {phrase})" if facets else phrase
 
 
 def _days(since: date | None, until: date | None) -> str:

@@ -113,7 +113,11 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
 
 def normalised(text: str | None) -> str:
     """`text` with every run of white space as one blank: how texts are compared, matched and searched."""
-    return " ".join(text.split()) if text else ""
+    if not text:
+        return ""
+    if text.isprintable() and "  " not in text and not text.startswith(" ") and not text.endswith(" "):
+        return text  # the only white space that is printable is the blank
+    return " ".join(text.split())
 
 
 def _replaces(arriving: Paper, held: Paper) -> bool:
@@ -268,9 +272,16 @@ def count(session: Session, wanted: PaperFilter | None = None, *, at_most: int |
     """How many papers pass the filter; no more than one above `at_most` are counted."""
     wanted = wanted or PaperFilter()
     table = _PAPERS if wanted.held_since is not None or wanted.revised_since is not None else _leading(wanted)
-    passing = _narrow(sa.select(table.c.arxiv_id), table, wanted)
     if table is _CATEGORIES and len(wanted.categories) > 1:
-        passing = passing.distinct()
+        for category in wanted.categories:
+            if (
+                at_most is not None
+                and count(session, replace(wanted, categories=(category,)), at_most=at_most) > at_most
+            ):
+                return at_most + 1
+        passing = _narrow(sa.select(table.c.arxiv_id), table, wanted).distinct()
+    else:
+        passing = _narrow(sa.select(sa.literal(1)).select_from(table), table, wanted)
     if at_most is not None:
         passing = passing.limit(at_most + 1)
     return int(session.execute(sa.select(sa.func.count()).select_from(passing.subquery())).scalar_one())

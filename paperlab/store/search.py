@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, Reading
-from paperlab.query import Facts, Field, Flag, Query, Submitted, Text, facts, holds, leaves, looked_for, words
+from paperlab.query import Facts, Field, Flag, Or, Query, Submitted, Text, facts, holds, leaves, looked_for, words
 from paperlab.store import full_text, matching, papers, reading
 from paperlab.store.matching import Lookups
 from paperlab.store.papers import PaperFilter
@@ -28,9 +28,9 @@ from paperlab.store.schema import CodeLinkRow, NoteRow, ReportedResultRow
 
 COUNTED = 10_000
 """More matches than this are not counted."""
-CANDIDATES = 1000
-TITLE_CANDIDATES = 300
-SAMPLE = 10_000
+CANDIDATES = 600
+TITLE_CANDIDATES = 200
+SAMPLE = 5000
 """How common a word is, is seen in so many of the newest papers."""
 
 _WEIGHTS = {Field.TITLE: 5.0, Field.AUTHOR: 3.0, Field.ABSTRACT: 1.0, Field.COMMENT: 0.5}
@@ -102,7 +102,7 @@ def ranked(
     candidates = found[:CANDIDATES]
     in_titles = matching.in_titles(query)
     if len(found) > CANDIDATES and in_titles is not None:
-        candidates += source.find(in_titles, TITLE_CANDIDATES)[0]
+        candidates += source.find(query, TITLE_CANDIDATES, in_titles)[0]
     best = _by_score(session, terms, list(dict.fromkeys(candidates)))
     scored = len(best)
     if offset + limit > scored:  # behind the ranked ones the others follow by time
@@ -151,8 +151,10 @@ class _Source:
     within: PaperFilter
     reproduced: Reproduced
 
-    def find(self, query: Query, limit: int | None) -> tuple[list[int], bool]:
+    def find(self, query: Query, limit: int | None, also: str = "") -> tuple[list[int], bool]:
         """Ordinals of the newest `limit` papers that the query means, newest first, and whether there are more.
+
+        `also` is a further condition for the index.
 
         The index has no notes.  The few papers whose notes hold a word that is looked for are asked one by one; of all
         others it is known that no note decides.
@@ -160,11 +162,21 @@ class _Source:
         full_text.require(self.session)
         noted, wanted = self._decided_by_notes(query)
         without_notes = matching.replaced(query, _no_note)
-        asked = matching.question(self._narrowed(without_notes), self._lookups())
-        found = self._ask(asked, None if limit is None else limit + 1 + len(noted))
+        found = self._newest(without_notes, None if limit is None else limit + 1 + len(noted), also)
         if noted:
             found = sorted({*(ordinal for ordinal in found if ordinal not in noted), *wanted}, reverse=True)
         return found[:limit], limit is not None and len(found) > limit
+
+    def _newest(self, query: Query, limit: int | None, also: str) -> list[int]:
+        """The newest that the query means, from the index and the tables beside it."""
+        if isinstance(query, Or) and not matching.is_indexed(query):
+            # Each alternative for itself: together, all papers of each would have to be listed first.
+            together = {ordinal for part in query.parts for ordinal in self._newest(part, limit, also)}
+            return sorted(together, reverse=True)[:limit]
+        asked = matching.question(self._narrowed(query), self._lookups())
+        if also:
+            asked.match = f"({also} AND {asked.match})"
+        return self._ask(asked, limit)
 
     def _ask(self, asked: matching.Question, limit: int | None) -> list[int]:
         conditions = [*asked.where, *self._filter(asked)]
@@ -184,7 +196,7 @@ class _Source:
                 source = "json_each(:few) AS f CROSS JOIN full_text ON full_text.rowid = f.value"
         where = " AND ".join(conditions).replace(matching.ROW, row)
         statement = f"SELECT {row} FROM {source} WHERE {where or 'true'} ORDER BY {row} DESC LIMIT :limit"  # noqa: S608
-        return list(self.session.execute(sa.text(statement), values).scalars())
+        return list(self.session.execute(sa.text(statement), values).scalars().all())
 
     def _few(self, asked: matching.Question) -> list[int] | None:
         """The papers that meet the conditions that few papers meet, where they are few."""

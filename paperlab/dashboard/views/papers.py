@@ -35,7 +35,8 @@ def render() -> None:
         page = data.find_papers(wanted, _PER_PAGE, (pages - 1) * _PER_PAGE)
     first = (min(number, pages) - 1) * _PER_PAGE
     last = first + len(page.papers)
-    st.caption(f"{count(page.total, 'paper')}, newest submission first; shown {min(first + 1, last):,} to {last:,}")
+    total = f"{page.total:,}+ papers" if page.is_more else count(page.total, "paper")
+    st.caption(f"{total}, newest submission first; shown {min(first + 1, last):,} to {last:,}")
     _jump(wanted.text)
     if page.papers:
         paper_list.show(page.papers, page.matches)
@@ -48,7 +49,11 @@ def render() -> None:
 def _filter(categories: Sequence[str]) -> PaperFilter:
     columns = st.columns([4, 2, 2, 2])
     text = columns[0].text_input(
-        "title, abstract or author contains", key="q", bind="query-params", on_change=_first_page
+        "search",
+        key="q",
+        bind="query-params",
+        on_change=_first_page,
+        placeholder='"mixture of experts" -survey au:hinton',
     )
     category = columns[1].selectbox(
         "category",

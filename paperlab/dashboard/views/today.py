@@ -37,15 +37,15 @@ def render() -> None:
     profiles = list(data.settings().profiles)
     profile = profiles[0]
     relevant = data.find_papers(PaperFilter(profile=profile, held_since=since), _PAPERS_SHOWN)
-    arrived = data.find_papers(PaperFilter(held_since=since), 1).total
+    arrived = data.find_papers(PaperFilter(held_since=since), 1)
     revised = data.find_papers(PaperFilter(revised_since=since), 8)
     runs = data.runs(limit=_RUNS_SHOWN)
 
     st.caption(escape(f"{said}; now {minute(now)}"))
     columns = st.columns(4)
-    columns[0].metric("new papers", f"{arrived:,}")
-    columns[1].metric(f"relevant to {escape(profile)}", f"{relevant.total:,}")
-    columns[2].metric("revised", f"{revised.total:,}")
+    columns[0].metric("new papers", _number(arrived))
+    columns[1].metric(f"relevant to {escape(profile)}", _number(relevant))
+    columns[2].metric("revised", _number(revised))
     columns[3].metric("training now", f"{sum(run.status.value == 'running' for run in runs)}")
     _receipt(receipts, now)
 
@@ -86,6 +86,10 @@ def _since(span: str, receipts: list[Receipt], now: datetime) -> tuple[datetime,
     if brought is None:
         return now - timedelta(days=1), "in the last day (no sync has brought anything yet)"
     return brought.started_at, f"since the last sync that brought anything, {minute(brought.started_at)}"
+
+
+def _number(page: data.PaperPage) -> str:
+    return f"{page.total:,}+" if page.is_more else f"{page.total:,}"
 
 
 def _receipt(receipts: list[Receipt], now: datetime) -> None:
