@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -131,7 +132,8 @@ def remove(name: Name, as_json: AsJson = False, quiet: Quiet = False) -> None:
     if as_json:
         output.write_json({"removed": held})
         return
-    output.talk(f'{held.name} is removed; it was: paperlab watch add {held.name} "{held.query}"', quiet=quiet)
+    again = shlex.join(["paperlab", "watch", "add", held.name, held.query])
+    output.talk(f"{held.name} is removed; it was: {output.cell(again)}", quiet=quiet)
 
 
 def _add(name: str, query: str, from_now: bool, as_json: bool, quiet: bool) -> None:
