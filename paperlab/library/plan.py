@@ -24,6 +24,8 @@ FIRST_SYNC = timedelta(days=7)
 OVERLAP = timedelta(days=2)
 """Papers appear with the time of their submission once moderators let them through, so below papers already seen."""
 FAR_FUTURE = timedelta(days=366)
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How far ahead of now a cursor may have been moved before the clock of then is taken to have been wrong."""
 NIGHTLY = "nightly"
 WINDOW = "window"
 ANNOUNCEMENTS = "announcements"
@@ -104,6 +106,11 @@ def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None
         with database.read_only(database.open_database(settings)) as session:
             held = cursors.every(session)
     return plan(held, settings, options, datetime.fromtimestamp((clock or Clock()).wall(), UTC))
+
+
+def is_of_window(cursor_name: str) -> bool:
+    """Whether a cursor is that of an unfinished window, and not that of the nights."""
+    return cursor_name.count(":") > 1
 
 
 def _night_page(settings: Settings) -> int:

@@ -23,7 +23,18 @@ from paperlab.arxiv.query_api import Page
 from paperlab.entities import Paper, Profile, Receipt, ReceiptStatus
 from paperlab.errors import NotReady, PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles, relevance
-from paperlab.library.plan import ANNOUNCEMENTS, FIRST_SYNC, NIGHTLY, OVERLAP, WINDOW, Plan, SyncOptions, plan
+from paperlab.library.plan import (
+    ANNOUNCEMENTS,
+    CLOCK_TOLERANCE,
+    FIRST_SYNC,
+    NIGHTLY,
+    OVERLAP,
+    WINDOW,
+    Plan,
+    SyncOptions,
+    is_of_window,
+    plan,
+)
 from paperlab.library.walk import Question, Step, walk
 from paperlab.settings import Settings
 from paperlab.store import cursors, database, papers, receipts
@@ -65,9 +76,23 @@ def prepare(engine: Engine, settings: Settings, options: SyncOptions, clock: Clo
     landmarks.seed(engine, settings, now)
     profiles.rematch_changed(engine, settings.profiles, now)
     with database.session(engine) as session:
+        _distrust_future(session, now)
         planned = plan(cursors.every(session), settings, options, now)
         receipts.close_dead(session, kinds=(NIGHTLY, WINDOW, ANNOUNCEMENTS), now=now)
     return planned
+
+
+def _distrust_future(session: Session, now: datetime) -> None:
+    """A cursor that was moved in the future was moved by a clock that was ahead: its seven days were not the last ones.
+
+    The next night looks at the last seven days again, and an unfinished window begins anew.
+    """
+    for name in cursors.moved_after(session, now + CLOCK_TOLERANCE):
+        reached = cursors.get(session, name)
+        if is_of_window(name) or reached is None:
+            cursors.drop(session, name)
+        else:
+            cursors.move(session, name, min(reached, now - FIRST_SYNC), now)
 
 
 def start_receipt(

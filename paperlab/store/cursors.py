@@ -24,7 +24,7 @@ def move(session: Session, name: str, reached_at: datetime, now: datetime) -> No
     row = session.get(CursorRow, name)
     if row is None:
         session.add(CursorRow(name=name, reached_at=reached_at, moved_at=now))
-    elif row.reached_at != reached_at:
+    elif row.reached_at != reached_at or row.moved_at > now:
         row.reached_at = reached_at
         row.moved_at = now
     session.flush()
@@ -37,3 +37,8 @@ def drop(session: Session, name: str) -> None:
 def every(session: Session) -> dict[str, datetime]:
     rows = session.execute(sa.select(CursorRow).order_by(CursorRow.name)).scalars()
     return {row.name: row.reached_at for row in rows}
+
+
+def moved_after(session: Session, moment: datetime) -> frozenset[str]:
+    """The cursors that were moved later than this.  Later than now: by a clock that was ahead."""
+    return frozenset(session.execute(sa.select(CursorRow.name).where(CursorRow.moved_at > moment)).scalars())

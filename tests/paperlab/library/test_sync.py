@@ -399,3 +399,21 @@ def test_a_profile_of_ones_own_marks_papers_without_asking_again(lab):
     assert len(lab.arxiv.requests) == asked + 1
     with database.read_only(lab.engine) as session:
         assert matches.count(session, "mine") == 1
+
+
+def test_a_first_sync_by_a_clock_that_was_days_ahead_is_made_up_for(lab_of):
+    """Its seven days were not the last seven."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    spread = [
+        replace(p, submitted_at=t, updated_at=t)
+        for n, p in enumerate(make_papers(40))
+        for t in [now - n * timedelta(hours=4)]
+    ]
+    lab = lab_of(spread)
+    lab.sync(later=timedelta(days=5))
+    assert len(lab.held()) < 20
+    lab.sync()
+    assert lab.held() == lab.arxiv.truth()
+    asked = len(lab.arxiv.requests)
+    lab.sync()
+    assert len(lab.arxiv.requests) == asked + 1  # once made up for, nights are short again
