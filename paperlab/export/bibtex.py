@@ -69,6 +69,8 @@ def entry(paper: Paper, citation_key: str) -> str:
 def author(name: str) -> str:
     """A name as BibTeX reads it: a group in braces, "Last, Jr., First" where there is a suffix, else as it stands."""
     words = name.split()
+    if len(words) > 1 and words[0].lower() == "and":
+        words = words[1:]  # what was left over when a list of names was cut into names
     plain = " ".join(words)
     is_group = len(words) == 1 or _GROUP.search(plain)
     with_address = "," in plain.rstrip(",") and not _has_suffix(words)

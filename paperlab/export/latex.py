@@ -42,6 +42,9 @@ _SPECIALS = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }
+_DASHES = "-/–"
+_PARTS = re.compile(f"[{_DASHES}]")
+_PLAIN = re.compile(r"[^\\$\s{}&%#_^<>|~]+(?: [^\\$\s{}&%#_^<>|~]+)*")
 _LEFT, _RIGHT = r"\textbraceleft{}", r"\textbraceright{}"
 _TOKEN = re.compile(
     r"""(?P<maths>\$\$(?=[^\s$])(?:[^$\\]|\\.){1,500}?(?<!\s)\$\$
@@ -50,6 +53,7 @@ _TOKEN = re.compile(
       | (?P<word>\\[A-Za-z]+)
       | (?P<symbol>\\.)
       | (?P<space>\s+)
+      | (?P<plain>[^\\$\s{}&%#_^<>|~]+)
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -62,18 +66,21 @@ class Token:
     kind: str
     latex: str
     plain: str = ""
-    """For text, the character that is meant."""
+    """For text, the characters that are meant."""
 
 
 def escaped(text: str) -> str:
     """`text` as LaTeX for a field of a bibliography: one line, balanced braces."""
+    if _PLAIN.fullmatch(text) and text.isprintable():
+        return text  # most names
     return "".join(token.latex for token in tokens(text))
 
 
 def title(text: str) -> str:
     """As `escaped`, with the capitals in braces that a style for sentence case must not lower.
 
-    Those are the words with a capital after their first character (BERT, LaMDA), single capitals but A, commands and
+    Those are the words with a capital after their first character (BERT, LaMDA, but not Pre-Training), single capitals
+    but A and I, commands and
     maths with capitals; and, where the title itself is in sentence case, every capitalised word after the first.
     """
     words = _words(tokens(text))
@@ -83,17 +90,20 @@ def title(text: str) -> str:
     for word in words:
         latex = "".join(token.latex for token in word)
         if word[0].kind != "space":
-            if _needs_protection(word, capitalised_is_name=keeps_names and not starts_sentence):
+            starts_sentence, name_here = latex.endswith((":", ".", "?", "!")), keeps_names and not starts_sentence
+            if _needs_protection(word, capitalised_is_name=name_here):
+                end = len(latex) - len(_closing(word))
                 # {\x...} is a special character to BibTeX, whose letters it does lower: one brace more.
-                latex = f"{{{{{latex}}}}}" if latex.startswith("\\") else f"{{{latex}}}"
-            starts_sentence = latex.endswith((":", ".", "?", "!"))
+                inside = f"{{{latex[:end]}}}" if latex.startswith("\\") else latex[:end]
+                latex = f"{{{inside}}}{latex[end:]}"
         pieces.append(latex)
     return "".join(pieces)
 
 
 def tokens(text: str) -> list[Token]:
     """The text as tokens whose joined `latex` has balanced braces."""
-    clean = " ".join("".join(c if _is_printable(c) else " " for c in text).split())
+    printable = text if text.isprintable() else "".join(c if _is_printable(c) else " " for c in text)
+    clean = " ".join(printable.split())
     found = [_token(match, clean) for match in _TOKEN.finditer(clean)]
     depth_stack: list[int] = []
     for position, token in enumerate(found):
@@ -121,6 +131,8 @@ def _token(hit: re.Match[str], text: str) -> Token:
             token = _symbol(piece)
         case "space":
             token = Token("space", " ", " ")
+        case "plain":
+            token = Token("text", piece, piece)
         case _ if piece in "{}":
             token = Token("open" if piece == "{" else "close", piece)
         case _ if piece == "~":
@@ -192,7 +204,15 @@ def _words(found: list[Token]) -> list[list[Token]]:
 
 
 def _letters(word: list[Token]) -> str:
-    return "".join(token.plain for token in word if token.kind == "text" and token.plain.isalnum())
+    """Letters, digits and the dashes that join the parts of a word."""
+    plain = "".join(token.plain for token in word if token.kind == "text")
+    return "".join(c for c in plain if c.isalnum() or c in _DASHES).strip(_DASHES)
+
+
+def _closing(word: list[Token]) -> str:
+    """The punctuation in which a word ends, which needs no braces."""
+    last = word[-1]
+    return last.plain[len(last.plain.rstrip(".,:;?!")) :] if last.kind == "text" and last.latex == last.plain else ""
 
 
 def _in_sentence_case(words: list[list[Token]]) -> bool:
@@ -208,7 +228,7 @@ def _needs_protection(word: list[Token], *, capitalised_is_name: bool) -> bool:
     letters = _letters(word)
     if not letters:
         return False
-    if _has_capital(letters[1:]) or (len(letters) == 1 and letters.isupper() and letters != "A"):
+    if any(_has_capital(part[1:]) or (part.isupper() and part not in {"A", "I"}) for part in _PARTS.split(letters)):
         return True
     return capitalised_is_name and letters[0].isupper()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from paperlab.entities import Paper
 from paperlab.export import bibtex, latex
+from tests.fakes import load_papers
 
 
 def paper(**changes) -> Paper:
@@ -127,6 +129,8 @@ def test_a_key_is_plain_ascii_whatever_the_names(changes, key):
         ("Meta AI", "{Meta AI}"),
         ("Wei Ai", "Wei Ai"),
         ("Salt and Pepper", "{Salt and Pepper}"),
+        ("and Jane Doe", "Jane Doe"),
+        ("others", "{others}"),
         ("Jane Doe, University of Somewhere", "{Jane Doe, University of Somewhere}"),
         (r"Andr\'e Müller", r"Andr\'e Müller"),
         ("A & B Smith", r"A \& B Smith"),
@@ -145,7 +149,7 @@ def test_the_colon_between_a_group_and_its_members_is_no_author():
     ("title", "expected"),
     [
         ("Attention Is All You Need", "Attention Is All You Need"),
-        ("BERT: Pre-training of LaMDA in Vitamin C", "{BERT:} Pre-training of {LaMDA} in Vitamin {C}"),
+        ("BERT: Pre-training of LaMDA in Vitamin C", "{BERT}: Pre-training of {LaMDA} in Vitamin {C}"),
         (
             "Learning bounds for the estimates of Bayesian models",
             "Learning bounds for the estimates of {Bayesian} models",
@@ -158,6 +162,7 @@ def test_the_colon_between_a_group_and_its_members_is_no_author():
         (r"Already \& escaped \% here", r"Already \& escaped \% here"),
         (r"A set $\{0,1\}$ and $\{$", r"A set $\{0,1\}$ and $\lbrace $"),
         ("x^2 <b> |c|", r"x\textasciicircum{}2 \textless{}b\textgreater{} \textbar{}c\textbar{}"),
+        ("Multi-Agent GPT-J and T-SNE, I/O", "Multi-Agent {GPT-J} and {T-SNE}, {I/O}"),
         ("Kept {as It Is}", "Kept {as It Is}"),
         ("broken } and {", r"broken \textbraceright{} and \textbraceleft{}"),
     ],
@@ -198,3 +203,14 @@ def test_no_text_breaks_the_file(texts):
     entries = parse("".join(bibtex.lines(papers)))
     assert len(entries) == 2
     assert entries[0][1] == entries[1][1]
+
+
+def test_real_papers_come_back_each_under_its_own_key(test_data):
+    source = test_data / "arxiv" / "papers"
+    file = next(iter(sorted(source.glob("*.jsonl*"))), None)
+    if file is None:
+        pytest.skip(f"no papers in {source}")
+    papers = list(islice(load_papers(file), 2000))
+    entries = parse("".join(bibtex.lines(papers)))
+    assert [fields["eprint"] for _, fields in entries] == [each.arxiv_id for each in papers]
+    assert len({key for key, _ in entries}) == len(papers)
