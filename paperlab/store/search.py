@@ -26,7 +26,7 @@ from paperlab.store.matching import Lookups
 from paperlab.store.papers import PaperFilter
 from paperlab.store.schema import CodeLinkRow, NoteRow, ReportedResultRow
 
-COUNTED = 10_000
+COUNTED = 5000
 """More matches than this are not counted."""
 CANDIDATES = 600
 TITLE_CANDIDATES = 200
@@ -311,7 +311,7 @@ def _by_score(session: Session, terms: Sequence[Text], candidates: Sequence[int]
     wanted = [(term, f" {' '.join(term.words)}{'' if term.prefix else ' '}", rarity[term]) for term in terms]
     has_phrase = any(len(term.words) > 1 for term in terms)
     rows = session.execute(sa.text(_TEXTS), {"ordinals": json.dumps(candidates)}).all()
-    mean = sum(len(abstract) for _, _, abstract, _, _ in rows) / max(len(rows), 1)
+    mean = sum(len(abstract) for _, _, abstract, _, _ in rows) / max(len(rows), 1) or 1
     scores = {}
     for ordinal, title, abstract, authors, comment in rows:
         length = 1 - _B + _B * len(abstract) / mean
@@ -341,6 +341,7 @@ def _rarity(session: Session, terms: Sequence[Text]) -> dict[Text, float]:
         return {terms[0]: 1.0}
     newest_first = sa.text("SELECT ordinal FROM papers ORDER BY ordinal DESC LIMIT 1 OFFSET :n")
     since = session.execute(newest_first, {"n": SAMPLE}).scalar() or 0
+    sampled = session.execute(sa.text("SELECT count(*) FROM papers WHERE ordinal > :n"), {"n": since}).scalar_one()
     within = sa.text("SELECT count(*) FROM full_text WHERE full_text MATCH :match AND rowid > :since")
     rarity = {}
     for term in terms:
@@ -348,5 +349,5 @@ def _rarity(session: Session, terms: Sequence[Text]) -> dict[Text, float]:
             rarity[term] = _ANY_PREFIX_IS_COMMON
             continue
         among = session.execute(within, {"match": matching.expression(term), "since": since}).scalar_one()
-        rarity[term] = math.log(1 + (SAMPLE - among + 0.5) / (among + 0.5)) if among < SAMPLE else 0.0
+        rarity[term] = math.log(1 + (max(sampled - among, 0) + 0.5) / (among + 0.5))
     return rarity
