@@ -132,6 +132,14 @@ def fetch(client: Client, oai_url: str, question: Question) -> Listing:
     return read[-1]
 
 
+def fetch_record(client: Client, oai_url: str, arxiv_id: str) -> Record | Unreadable | None:
+    """One paper's record, or None where arXiv has none.  Raises what `fetch` raises."""
+    read: list[Listing] = []
+    asked = {"verb": "GetRecord", "identifier": f"oai:arXiv.org:{arxiv_id}", "metadataPrefix": FORMAT}
+    client.get(f"{oai_url}?{urlencode(asked)}", check=lambda body: read.append(read_listing(body)), refused=refusal)
+    return next(iter((*read[-1].records, *read[-1].unreadable)), None)
+
+
 def refusal(body: bytes) -> PaperlabError:
     """What a 400 says, in arXiv's words."""
     try:
@@ -199,7 +207,7 @@ def _responded_at(root: Any) -> datetime:
 
 def _after_error(error: Any, responded_at: datetime) -> Listing:
     code = error.get("code", "")
-    if code == "noRecordsMatch":
+    if code in {"noRecordsMatch", "idDoesNotExist"}:
         return Listing((), responded_at)
     if code == "badResumptionToken":
         return Listing((), responded_at, expired=True)

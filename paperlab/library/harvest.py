@@ -2,7 +2,8 @@
 
 Each answer is one transaction: its papers, the receipt's numbers, and how far the set has been read (oai_walk.py says
 what is asked).  So a harvest can be stopped at any moment and goes on after days; where its token has expired by then,
-one day's records are asked for again.
+one day's records are asked for again.  A record that can't be read is a gap, and asked for by itself at the end of this
+harvest and of later ones.
 
 A harvest without `since` and `until` goes on with what was left unfinished; after a finished one, from the day before
 its first answer; otherwise it takes the whole set.  A record that was deleted marks a paper that we hold as withdrawn;
@@ -12,7 +13,7 @@ no paper is ever removed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from paperlab.arxiv import categories, oai_pmh
 from paperlab.arxiv.client import Budget, Client
 from paperlab.arxiv.limiter import Clock
-from paperlab.arxiv.oai_pmh import Listing, Question, Unreadable
+from paperlab.arxiv.oai_pmh import Listing, Question, Record, Unreadable
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
 from paperlab.library import agreement, arrivals, landmarks, profiles, sync
@@ -35,6 +36,8 @@ OVERLAP = timedelta(days=1)
 """Before the first answer of the last harvest: answers come from caches, and a day is not over when it is asked for."""
 DISTRUST = timedelta(days=7)
 """How far back a harvest begins where the last one's dates lie in the future: a clock was wrong."""
+MAX_TRIES = 7
+"""Harvests that ask for a record which could not be read, before it is given up."""
 _NAMED = 20
 """Unreadable records that a receipt names; the others are counted."""
 _SET = re.compile(r"[a-z-]+(?::[a-z-]+(?::(?P<subject>[A-Za-z-]+))?)?")
@@ -82,7 +85,7 @@ def run(
         profiles.rematch_changed(engine, settings.profiles, now)
         with database.session(engine) as session:
             receipts.close_dead(session, kinds=(KIND,), now=now)
-            planned = [_plan(session, each, since, until, now) for each in sets]
+            planned = _plan_all(session, sets, since, until, now)
         receipt = sync.start_receipt(
             engine,
             source=oai_pmh.SOURCE,
@@ -105,6 +108,8 @@ class _Plan:
     """Of the unfinished walk."""
     finished_name: str | None
     """Of where the next one begins; a walk that ends at an earlier day says nothing of that."""
+    done: bool = False
+    """Its walk came to the end in a harvest that was stopped at another set."""
 
     def __str__(self) -> str:
         since = self.progress.since
@@ -116,20 +121,32 @@ class _Plan:
         return _midnight(self.progress.reached or self.progress.since)
 
 
+def _plan_all(
+    session: Session, sets: tuple[str, ...], since: date | None, until: date | None, now: datetime
+) -> list[_Plan]:
+    planned = [_plan(session, each, since, until, now) for each in sets]
+    if not all(plan.done for plan in planned):
+        return planned
+    # Left by a harvest of more sets than these.
+    for plan in planned:
+        harvests.drop(session, plan.name)
+    return [_plan(session, each, since, until, now) for each in sets]
+
+
 def _plan(session: Session, name: str, since: date | None, until: date | None, now: datetime) -> _Plan:
     base = f"{oai_pmh.SOURCE}:{name}"
     finished = f"{base}:finished"
     if since is None and until is None:
         for unfinished, state in harvests.named(session, f"{base}:from ").items():
             if state["until"] is None:
-                return _Plan(name, Progress.from_state(dict(state)), unfinished, finished)
+                return _Plan(name, Progress.from_state(state), unfinished, finished, bool(state.get("done")))
         if (last := harvests.get(session, finished)) is not None:
             began = date.fromisoformat(last["began"])
             since = began - OVERLAP if began <= now.date() else now.date() - DISTRUST
     asked = f"{base}:from {since or 'the beginning'}" + (f" until {until}" if until else "")
     held = harvests.get(session, asked)
-    progress = Progress.from_state(dict(held)) if held else Progress(since, until)
-    return _Plan(name, progress, asked, finished if until is None else None)
+    progress = Progress.from_state(held) if held else Progress(since, until)
+    return _Plan(name, progress, asked, finished if until is None else None, bool(held and held.get("done")))
 
 
 @dataclass
@@ -148,14 +165,18 @@ class _Harvest:
     deleted: set[str] = field(default_factory=set)
     reached: datetime | None = None
 
-    def run(self, planned: Iterable[_Plan]) -> Receipt:
+    def run(self, planned: Sequence[_Plan]) -> Receipt:
         try:
             for plan in planned:
-                self.reached = plan.cursor
-                for step in walk(self._fetch, plan.set, plan.progress):
-                    self._take(plan, step)
-            self._finish(ReceiptStatus.COMPLETE, self._what_is_open())
-            return self.receipt
+                if not plan.done:
+                    self.reached = plan.cursor
+                    for step in walk(self._fetch, plan.set, plan.progress):
+                        self._take(plan, step)
+            self._ask_for_unreadable()
+            with database.session(self.engine) as session:
+                for plan in planned:
+                    harvests.drop(session, plan.name)
+            return self._finish(ReceiptStatus.COMPLETE, self._what_is_open())
         except TryAgain as error:
             raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
         except KeyboardInterrupt:
@@ -175,11 +196,9 @@ class _Harvest:
         self.reached = _midnight(reached) or self.reached
         with database.session(self.engine) as session:
             self._store(session, step.listing, now)
+            harvests.save(session, plan.name, step.progress.as_state() | {"done": step.done}, now)
             if step.done:
-                harvests.drop(session, plan.name)
                 self._note_end(session, plan, step.progress, now)
-            else:
-                harvests.save(session, plan.name, step.progress.as_state(), now)
             self.receipt = self._describe(ReceiptStatus.RUNNING, "", now)
             receipts.save(session, self.receipt)
         self.progress(self.receipt)
@@ -210,6 +229,11 @@ class _Harvest:
                     arriving.append(replace(held[record.arxiv_id], withdrawn=True))
             elif record.paper is not None:
                 arriving.append(agreement.as_held(record.paper, held.get(record.arxiv_id)))
+        self._hold(session, arriving, now)
+        for each in listing.unreadable:
+            self._leave_open(session, each, held, now)
+
+    def _hold(self, session: Session, arriving: Sequence[Paper], now: datetime) -> None:
         counts = arrivals.take(session, self.settings, arriving, now)
         for paper in arriving:
             if paper.arxiv_id in counts.arrived:
@@ -220,18 +244,36 @@ class _Harvest:
             else:
                 self.outcomes.setdefault(paper.arxiv_id, "unchanged")
             self.open.pop(paper.arxiv_id, None)
-        for each in listing.unreadable:
-            self._leave_open(session, each, held, now)
 
-    def _leave_open(self, session: Session, each: Unreadable, held: dict[str, Paper], now: datetime) -> None:
+    def _leave_open(self, session: Session, each: Unreadable, held: Mapping[str, Paper], now: datetime) -> None:
+        """What can't be read may be a version that we don't hold."""
         self.unreadable[each.flaw] = None
         if each.arxiv_id is None:
             self.open[each.flaw] = each
-        elif each.arxiv_id in held and held[each.arxiv_id].source != papers.SEED:
+            return
+        before = held.get(each.arxiv_id)
+        is_held = before is not None and before.source != papers.SEED
+        version = before.version + 1 if before and is_held else 1
+        gaps.note(session, each.arxiv_id, version, source=oai_pmh.SOURCE, reason=each.flaw, now=now)
+        if is_held:
             self.outcomes.setdefault(each.arxiv_id, "unchanged")
         elif each.arxiv_id not in self.outcomes:
             self.open[each.arxiv_id] = each
-            gaps.note(session, each.arxiv_id, 1, source=oai_pmh.SOURCE, reason=each.flaw, now=now)
+
+    def _ask_for_unreadable(self) -> None:
+        """Every record that could not be read, in this harvest or an earlier one, by itself."""
+        with database.session(self.engine) as session:
+            gaps.close_held(session, sync.time_of(self.client.clock))
+            left = [gap.arxiv_id for gap in gaps.still_open(session) if gap.source == oai_pmh.SOURCE]
+        for arxiv_id in dict.fromkeys(left):
+            told = oai_pmh.fetch_record(self.client, self.settings.arxiv.oai_url, arxiv_id)
+            now = sync.time_of(self.client.clock)
+            with database.session(self.engine) as session:
+                if isinstance(told, Record):
+                    self._store(session, Listing((told,), now), now)
+                    gaps.close(session, arxiv_id, source=oai_pmh.SOURCE, outcome=gaps.HELD, now=now)
+                else:
+                    gaps.note_tries(session, [arxiv_id], limit=MAX_TRIES, now=now)
 
     def _what_is_open(self) -> str:
         if not self.unreadable:

@@ -7,7 +7,8 @@ than needed, and what they lead through is read until two readings agree:
 - one answer is true in itself.  If it reaches from one day into a later one, every earlier day is complete, and the
   next question begins at that later day, without a token;
 - a day with more records than a page holds is read through with tokens, again and again, until two readings in a row
-  saw the same records.  Nothing that was shown had left then, and so nothing was skipped;
+  saw the same records.  Nothing that was shown had left then, and so nothing was skipped
+  (both within the life of the tokens: a budget has to last for the pages of the longest day);
 - answers that are in no order are read as if all of them were one day.
 
 No answer says how many records there are.  A page that has a token and is as long as pages get is whole, and one at the
@@ -18,7 +19,7 @@ unreadable or out of order) is asked for until two answers agree.  Only "no reco
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -78,17 +79,19 @@ class Progress:
         """As JSON can hold it."""
         days = {name: str(day) if (day := getattr(self, name)) else None for name in _DAYS}
         seen = {name: [each.count, each.digest] if (each := getattr(self, name)) else None for name in _SEEN}
-        return days | seen | {name: getattr(self, name) for name in ("token", "readings", "ordered", "page_size")}
+        return days | seen | {name: getattr(self, name) for name in _PLAIN}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Progress:
-        days = {name: date.fromisoformat(state[name]) if state[name] else None for name in _DAYS}
-        seen = {name: Seen(*state[name]) if state[name] else None for name in _SEEN}
-        return cls(**(state | days | seen))
+    def from_state(cls, state: Mapping[str, Any]) -> Progress:
+        values: dict[str, Any] = {name: state[name] for name in _PLAIN}
+        values |= {name: date.fromisoformat(state[name]) if state[name] else None for name in _DAYS}
+        values |= {name: Seen(*state[name]) if state[name] else None for name in _SEEN}
+        return cls(**values)
 
 
 _DAYS = ("since", "until", "began", "reached")
 _SEEN = ("seen", "before")
+_PLAIN = ("token", "readings", "ordered", "page_size")
 
 
 @dataclass(frozen=True)

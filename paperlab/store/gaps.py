@@ -108,6 +108,15 @@ def close_held(session: Session, now: datetime) -> int:
     return int(cast("sa.CursorResult[tuple[()]]", session.execute(statement)).rowcount)
 
 
+def close(session: Session, arxiv_id: str, *, source: str, outcome: str, now: datetime) -> None:
+    """Close what this source left open of a paper: it has been read since.  Does not commit."""
+    session.execute(
+        sa.update(_GAPS)
+        .where(_GAPS.c.arxiv_id == arxiv_id, _GAPS.c.source == source, _GAPS.c.closed_at.is_(None))
+        .values(closed_at=now, outcome=outcome)
+    )
+
+
 def note_tries(session: Session, arxiv_ids: Sequence[str], *, limit: int, now: datetime) -> list[str]:
     """arXiv's whole answer did not have these; a gap with `limit` such tries is closed.  Does not commit.
 
