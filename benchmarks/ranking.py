@@ -49,7 +49,7 @@ from paperlab.arxiv_id import ArxivId  # noqa: E402
 from paperlab.entities import Paper  # noqa: E402
 from paperlab.library import ranking  # noqa: E402
 from paperlab.settings import Settings  # noqa: E402
-from paperlab.store import database, papers, vectors  # noqa: E402
+from paperlab.store import database, papers, vectorising, vectors  # noqa: E402
 from tests.fakes.papers import load_papers  # noqa: E402
 
 STARS: tuple[int | None, ...] = (5, 10, 20, 50, None)
@@ -175,7 +175,7 @@ def paperlab(real: Sequence[Paper], home: Path) -> Scores:
         with database.session(engine) as session:
             papers.upsert(session, batch, datetime(2026, 11, 23, tzinfo=UTC))
     with database.read_only(engine) as session:
-        vectors.update(session, settings)
+        vectorising.update(session, settings)
     held = vectors.load(settings)
     assert held is not None
     by_ordinal = held.ordinals.argsort()

@@ -41,7 +41,7 @@ from benchmarks import corpus, record  # noqa: E402
 from paperlab.entities import Paper  # noqa: E402
 from paperlab.library import ranking  # noqa: E402
 from paperlab.settings import Settings  # noqa: E402
-from paperlab.store import database, papers, reading, vectors  # noqa: E402
+from paperlab.store import database, papers, reading, vectorising, vectors  # noqa: E402
 from paperlab.store.reading import Mark  # noqa: E402
 
 NIGHT, NIGHTS = 1000, 5
@@ -72,9 +72,9 @@ def measure(home: Path, size: int, rounds: int, data: Path) -> dict[str, Any]:
     ranking.require_packages()
     before = peak_mb()
 
-    def update(*, rebuild: bool = False) -> vectors.Update:
+    def update(*, rebuild: bool = False) -> vectorising.Update:
         with database.read_only(engine) as session:
-            return vectors.update(session, settings, rebuild=rebuild)
+            return vectorising.update(session, settings, rebuild=rebuild)
 
     built = timed(update)
     peak_of_build = peak_mb() - before
@@ -139,14 +139,14 @@ def starred_sets(every: list[Paper], rounds: int) -> list[np.ndarray]:
 
 def reweigh(settings: Settings, engine: database.Engine, revised: Paper) -> float:
     """CPU seconds of weighing every row anew, as when the papers have grown by a fifth."""
-    growth = vectors.REWEIGH_GROWTH
+    growth = vectorising.REWEIGH_GROWTH
     try:
-        vectors.REWEIGH_GROWTH = 1.0
+        vectorising.REWEIGH_GROWTH = 1.0
         take(engine, [replace(revised, version=9, abstract=f"{revised.abstract} Revised.")], NOW + timedelta(days=9))
         with database.read_only(engine) as session:
-            spent = timed(lambda: vectors.update(session, settings))
+            spent = timed(lambda: vectorising.update(session, settings))
     finally:
-        vectors.REWEIGH_GROWTH = growth
+        vectorising.REWEIGH_GROWTH = growth
     assert spent["result"].reweighed
     return round(spent["cpu"], 2)
 
@@ -154,8 +154,8 @@ def reweigh(settings: Settings, engine: database.Engine, revised: Paper) -> floa
 def amortised(nights: list[dict[str, Any]], reweighed: float, built: dict[str, Any], size: int) -> float:
     """CPU seconds per NIGHT papers with the share of weighing (every fifth more) and building (every doubling)."""
     own = float(np.mean([night["cpu"] for night in nights]))
-    share = reweighed / (size * (1 - 1 / vectors.REWEIGH_GROWTH)) + built["cpu"] / (
-        size * (1 - 1 / vectors.REBUILD_GROWTH)
+    share = reweighed / (size * (1 - 1 / vectorising.REWEIGH_GROWTH)) + built["cpu"] / (
+        size * (1 - 1 / vectorising.REBUILD_GROWTH)
     )
     return round(own + NIGHT * share, 3)
 

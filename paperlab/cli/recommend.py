@@ -13,7 +13,6 @@ from paperlab.cli import output
 from paperlab.errors import InvalidInput
 from paperlab.library import database, papers, ranking, similar
 from paperlab.library.ranking import RankedPaper
-from paperlab.store import vectors
 from paperlab.store.database import read_only
 
 RECENT = timedelta(days=30)
@@ -42,13 +41,16 @@ def recommend(
     config = settings.load()
     begin = _day(since) if since else None if every or like else datetime.now(UTC) - RECENT
     with read_only(database.open_or_create(config)) as session:
-        if rebuild:
-            ranking.require_packages()
-            vectors.update(session, config, rebuild=True)
         if like is not None:
-            _show_similar(similar.similar(session, config, ArxivId.parse(like), since=begin, limit=limit), as_json)
+            found = similar.similar(
+                session, config, ArxivId.parse(like), since=begin, limit=limit, rebuild=rebuild, tell=output.talk
+            )
+            _show_similar(found, as_json)
         else:
-            _show(ranking.recommend(session, config, tag=tag, since=begin, limit=limit), tag, as_json)
+            ranked = ranking.recommend(
+                session, config, tag=tag, since=begin, limit=limit, rebuild=rebuild, tell=output.talk
+            )
+            _show(ranked, tag, as_json)
 
 
 def _show(found: ranking.Ranking, tag: str | None, as_json: bool) -> None:

@@ -8,7 +8,7 @@ With too few stars nothing is pretended: the newest papers come first, those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from paperlab.entities import Paper
 from paperlab.errors import NotReady, UnknownName
 from paperlab.library.reading import tag_name
 from paperlab.settings import Settings
-from paperlab.store import matches, papers, reading, vectors
+from paperlab.store import matches, papers, reading, vectorising, vectors
 from paperlab.store.database import Session
 from paperlab.store.papers import PaperFilter
 from paperlab.store.reading import Mark
@@ -80,13 +80,25 @@ class Ranking:
     """How many more are needed for a model."""
 
 
+def silent(_: str) -> None:
+    """For those who wait without a word."""
+
+
 def recommend(
-    session: Session, settings: Settings, *, tag: str | None = None, since: datetime | None, limit: int = 20
+    session: Session,
+    settings: Settings,
+    *,
+    tag: str | None = None,
+    since: datetime | None,
+    limit: int = 20,
+    rebuild: bool = False,
+    tell: Callable[[str], None] = silent,
 ) -> Ranking:
     """The papers submitted at `since` or later (None: all) that are most like those with `tag`, or starred or tagged.
 
     Leaves out what the reader starred, read or skipped, what has the tag already, and withdrawn papers.  Brings the
-    vectors up to date first.  The same papers, stars and tags give the same ranking.  Raises UnknownName for a tag on
+    vectors up to date first, from the choice of their words on with `rebuild`; `tell` hears where that takes long.  The
+    same papers, stars and tags give the same ranking.  Raises UnknownName for a tag on
     no paper, NotReady without scikit-learn.
     """
     tag = None if tag is None else tag_name(tag)
@@ -97,8 +109,10 @@ def recommend(
     positives = (tagged if tag is not None else starred | tagged) - skipped
     judged = positives | tagged | starred | skipped | reading.marked(session, Mark.READ)
     if len(positives) < MIN_POSITIVES:
+        if rebuild:
+            opened(session, settings, tell=tell, rebuild=True)
         return _cold(session, settings, positives, skipped, judged, since=since, limit=limit)
-    held = opened(session, settings)
+    held = opened(session, settings, tell=tell, rebuild=rebuild)
     rows = Rows.of(held, positives=positives, skipped=skipped, judged=judged, since=since)
     if not len(rows.candidates):
         return Ranking((), 0, Model(len(positives), len(skipped), sampled=0), cold=False, missing=0)
@@ -115,10 +129,12 @@ def require_packages() -> None:
             raise NotReady(f"ranking needs {package}, which is not installed", "pip install 'paperlab[ranking]'")
 
 
-def opened(session: Session, settings: Settings) -> Vectors:
-    """The vectors of the papers held, up to date."""
+def opened(session: Session, settings: Settings, *, tell: Callable[[str], None], rebuild: bool = False) -> Vectors:
+    """The vectors of the papers held, up to date; with `rebuild` from the choice of the words on."""
     require_packages()
-    vectors.update(session, settings)
+    if rebuild or vectors.read_state(vectors.folder(settings), settings) is None:
+        tell("counting the words of every paper held: a minute for 100,000 papers, this once")
+    vectorising.update(session, settings, rebuild=rebuild)
     held = vectors.load(settings)
     if held is None:
         raise NotReady(f"{vectors.folder(settings)} can't be read", "paperlab recommend --rebuild")

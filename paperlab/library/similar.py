@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +25,14 @@ class Similar:
 
 
 def similar(
-    session: Session, settings: Settings, arxiv_id: ArxivId, *, since: datetime | None = None, limit: int = 20
+    session: Session,
+    settings: Settings,
+    arxiv_id: ArxivId,
+    *,
+    since: datetime | None = None,
+    limit: int = 20,
+    rebuild: bool = False,
+    tell: Callable[[str], None] = ranking.silent,
 ) -> Similar:
     """The papers submitted at `since` or later (None: all) that are most like one that is held, itself left out.
 
@@ -33,7 +41,7 @@ def similar(
     paper = papers.get(session, arxiv_id.base)
     if paper is None:
         raise InvalidInput(f"{arxiv_id.base} is not held", f"paperlab papers add {arxiv_id.base}")
-    held = ranking.opened(session, settings)
+    held = ranking.opened(session, settings, tell=tell, rebuild=rebuild)
     own = vectors.rows_of(held, [arxiv_id.ordinal])
     if not len(own):
         raise NotReady(f"{arxiv_id.base} is not in the vectors yet", "run the same command again")

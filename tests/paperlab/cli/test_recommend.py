@@ -37,6 +37,12 @@ def test_without_stars_it_says_how_many_are_missing(paperlab, held):
     assert outcome.out.count("newest") == 3
 
 
+def test_the_words_can_be_counted_anew_at_any_time(paperlab, held, home):
+    assert "counting the words" in paperlab("recommend", "--rebuild").err
+    assert (home / "vectors" / "state.json").exists()
+    assert "counting" not in paperlab("recommend", "--like", PAPERS[0].arxiv_id).err
+
+
 def test_with_stars_it_ranks_and_names_the_words(paperlab, starred):
     outcome = paperlab("recommend", "--limit", "4", "--json")
     assert outcome.code == 0

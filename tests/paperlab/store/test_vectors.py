@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
-from paperlab.errors import NotReady
+from paperlab.errors import NotReady, TryAgain
 from paperlab.settings import Settings
-from paperlab.store import database, papers, segments, terms, vectors
+from paperlab.store import database, papers, segments, terms, vectorising, vectors
 from tests.fakes import make_papers
 
 NOW = datetime(2026, 11, 24, 6, 15, tzinfo=UTC)
@@ -37,9 +38,9 @@ class Library:
         with database.session(self.engine) as session:
             papers.upsert(session, arriving, now)
 
-    def update(self, *, rebuild: bool = False) -> vectors.Update:
+    def update(self, *, rebuild: bool = False) -> vectorising.Update:
         with database.read_only(self.engine) as session:
-            return vectors.update(session, self.settings, rebuild=rebuild)
+            return vectorising.update(session, self.settings, rebuild=rebuild)
 
     @property
     def vectors(self) -> vectors.Vectors:
@@ -84,7 +85,7 @@ def test_a_row_is_tf_idf_of_length_one(library):
 
 
 def test_an_empty_store_has_empty_vectors(library):
-    assert library.update() == vectors.Update(papers=0, read=0, rebuilt=True, reweighed=True)
+    assert library.update() == vectorising.Update(papers=0, read=0, rebuilt=True, reweighed=True)
     assert library.dense().shape == (0, 0)
     library.take(PAPERS[:1])
     library.update()
@@ -98,7 +99,7 @@ def test_a_night_counts_only_what_is_new(library):
     library.take(PAPERS[:280])
     library.update()
     library.take(PAPERS[280:], NOW + timedelta(days=3))
-    assert library.update() == vectors.Update(papers=300, read=20, rebuilt=False, reweighed=False)
+    assert library.update() == vectorising.Update(papers=300, read=20, rebuilt=False, reweighed=False)
     assert library.update().read == 0
 
 
@@ -149,7 +150,7 @@ def test_a_revised_paper_gets_a_new_row_and_counts_once(library):
     before = library.vectors.counts.copy()
     revised = replace(PAPERS[5], version=2, title=PAPERS[9].title, abstract=PAPERS[9].abstract)
     library.take([revised], NOW + timedelta(minutes=5))
-    assert library.update() == vectors.Update(papers=300, read=1, rebuilt=False, reweighed=False)
+    assert library.update() == vectorising.Update(papers=300, read=1, rebuilt=False, reweighed=False)
     five, nine = (library.dense([ArxivId(PAPERS[n].arxiv_id).ordinal])[0] for n in (5, 9))
     np.testing.assert_allclose(five, nine, atol=1e-6)
     assert library.vectors.newest.sum() == 300
@@ -274,3 +275,13 @@ def test_vectors_without_their_folder_are_none(library):
     library.update()
     shutil.rmtree(vectors.folder(library.settings))
     assert vectors.load(library.settings) is None
+
+
+def test_while_another_process_updates_the_words_it_says_to_try_again(library, monkeypatch):
+    library.take(PAPERS[:20])
+    monkeypatch.setattr(vectorising, "LOCK_PATIENCE_S", 0.05)
+    place = vectors.folder(library.settings)
+    place.mkdir(parents=True)
+    with FileLock(place / "lock"), pytest.raises(TryAgain, match="another process"):
+        library.update()
+    assert library.update().papers == 20
