@@ -137,7 +137,8 @@ def fetch_record(client: Client, oai_url: str, arxiv_id: str) -> Record | Unread
     read: list[Listing] = []
     asked = {"verb": "GetRecord", "identifier": f"oai:arXiv.org:{arxiv_id}", "metadataPrefix": FORMAT}
     client.get(f"{oai_url}?{urlencode(asked)}", check=lambda body: read.append(read_listing(body)), refused=refusal)
-    return next(iter((*read[-1].records, *read[-1].unreadable)), None)
+    told: tuple[Record | Unreadable, ...] = (*read[-1].records, *read[-1].unreadable)
+    return told[0] if told else None
 
 
 def refusal(body: bytes) -> PaperlabError:
