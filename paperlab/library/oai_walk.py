@@ -7,8 +7,8 @@ than needed, and what they lead through is read until two readings agree:
 - one answer is true in itself.  If it reaches from one day into a later one, every earlier day is complete, and the
   next question begins at that later day, without a token;
 - a day with more records than a page holds is read through with tokens, again and again, until two readings in a row
-  saw the same records.  Nothing that was shown had left then, and so nothing was skipped.  (Each reading within the life
-  of its tokens: a budget has to last for the pages of the longest day);
+  saw the same records.  Nothing that was shown had left then, and so nothing was skipped.  A reading lasts no longer
+  than its tokens: a budget has to suffice for the pages of the longest day;
 - answers that are in no order are read as if all of them were one day.
 
 No answer says how many records there are.  A page that has a token and is as long as pages get is whole, and one at the
