@@ -131,12 +131,16 @@ def expression(query: Query) -> str:
     raise AssertionError(query)
 
 
-def in_titles(query: Query) -> str | None:
-    """For the index: that the words which may stand anywhere stand in the title; None where there are none."""
+def in_titles(query: Query) -> Query | None:
+    """The query with the words that may stand anywhere looked for in titles; None where it would be the same."""
     parts = query.parts if isinstance(query, And) else (query,)
-    anywhere = [part for part in parts if isinstance(part, Text) and part.field is Field.ANY and not part.prefix]
-    facets = dict.fromkeys(full_text.title_facet(word) for part in anywhere for word in part.words)
-    return f"facets : ({' AND '.join(facets)})" if facets else None
+    narrowed = [
+        Text(Field.TITLE, part.words)
+        if isinstance(part, Text) and part.field is Field.ANY and not part.prefix
+        else part
+        for part in parts
+    ]
+    return None if tuple(narrowed) == parts else _group(And, narrowed)
 
 
 def both(one: Query, other: Query) -> Query:
@@ -172,9 +176,12 @@ def _phrase(term: Text) -> str:
     phrase = f'{_COLUMNS[term.field]} : "{" ".join(map(full_text.spelled, term.words))}"{star}'
     if term.field is not Field.TITLE:
         return phrase
-    # Few papers have the words in the title of all that have them: they are found first.
+    # Few papers have the words in the title of all that have them: they are found by facets, without the others.
     facets = [full_text.title_facet(word) for word in (term.words[:-1] if term.prefix else term.words)]
-    return f"(facets : ({' AND '.join(facets)}) AND {phrase})" if facets else phrase
+    if not facets:
+        return phrase
+    found = f"facets : ({' AND '.join(facets)})"
+    return f"({found} AND {phrase})" if len(term.words) > 1 else found
 
 
 def _days(since: date | None, until: date | None) -> str:

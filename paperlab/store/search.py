@@ -102,7 +102,7 @@ def ranked(
     candidates = found[:CANDIDATES]
     in_titles = matching.in_titles(query)
     if len(found) > CANDIDATES and in_titles is not None:
-        candidates += source.find(query, TITLE_CANDIDATES, in_titles)[0]
+        candidates += source.find(in_titles, TITLE_CANDIDATES)[0]
     best = _by_score(session, terms, list(dict.fromkeys(candidates)))
     scored = len(best)
     if offset + limit > scored:  # behind the ranked ones the others follow by time
@@ -151,10 +151,8 @@ class _Source:
     within: PaperFilter
     reproduced: Reproduced
 
-    def find(self, query: Query, limit: int | None, also: str = "") -> tuple[list[int], bool]:
+    def find(self, query: Query, limit: int | None) -> tuple[list[int], bool]:
         """Ordinals of the newest `limit` papers that the query means, newest first, and whether there are more.
-
-        `also` is a further condition for the index.
 
         The index has no notes.  The few papers whose notes hold a word that is looked for are asked one by one; of all
         others it is known that no note decides.
@@ -162,21 +160,18 @@ class _Source:
         full_text.require(self.session)
         noted, wanted = self._decided_by_notes(query)
         without_notes = matching.replaced(query, _no_note)
-        found = self._newest(without_notes, None if limit is None else limit + 1 + len(noted), also)
+        found = self._newest(without_notes, None if limit is None else limit + 1 + len(noted))
         if noted:
             found = sorted({*(ordinal for ordinal in found if ordinal not in noted), *wanted}, reverse=True)
         return found[:limit], limit is not None and len(found) > limit
 
-    def _newest(self, query: Query, limit: int | None, also: str) -> list[int]:
+    def _newest(self, query: Query, limit: int | None) -> list[int]:
         """The newest that the query means, from the index and the tables beside it."""
         if isinstance(query, Or) and not matching.is_indexed(query):
             # Each alternative for itself: together, all papers of each would have to be listed first.
-            together = {ordinal for part in query.parts for ordinal in self._newest(part, limit, also)}
+            together = {ordinal for part in query.parts for ordinal in self._newest(part, limit)}
             return sorted(together, reverse=True)[:limit]
-        asked = matching.question(self._narrowed(query), self._lookups())
-        if also:
-            asked.match = f"({also} AND {asked.match})"
-        return self._ask(asked, limit)
+        return self._ask(matching.question(self._narrowed(query), self._lookups()), limit)
 
     def _ask(self, asked: matching.Question, limit: int | None) -> list[int]:
         conditions = [*asked.where, *self._filter(asked)]
