@@ -70,8 +70,7 @@ class ArxivId:
         Raises InvalidInput where the text holds none: a number that arXiv could never have given out is refused
         here, so that it costs no request.
         """
-        bare = _strip_address(text.strip())
-        match = _ID.fullmatch(bare)
+        match = _ID.fullmatch(text) or _ID.fullmatch(_strip_address(text.strip()))
         if match is None or not _plausible(match):
             raise InvalidInput(
                 f'"{text}" is not an arXiv identifier',

@@ -322,7 +322,7 @@ def _authors(record: dict[str, Any]) -> tuple[str, ...]:
     try:
         if parsed:
             # [last, first, suffix, affiliation ...]
-            full = [" ".join(f"{each[1]} {each[0]} {' '.join(each[2:3])}".split()) for each in parsed]
+            full = [_full_name(*each[:3]) for each in parsed]
         elif isinstance(named, list):
             full = [" ".join((each["name"] if isinstance(each, dict) else each).split()) for each in named]
         else:
@@ -330,6 +330,11 @@ def _authors(record: dict[str, Any]) -> tuple[str, ...]:
     except (TypeError, IndexError, KeyError, AttributeError) as error:
         raise _Flaw("authors in no known form") from error
     return tuple(name for name in full if name)
+
+
+def _full_name(last: str, first: str, suffix: str = "") -> str:
+    name = f"{first} {last} {suffix}" if suffix else f"{first} {last}"
+    return " ".join(name.split())
 
 
 def _refuse_nul(paper: Paper) -> None:

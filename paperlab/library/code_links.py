@@ -21,12 +21,13 @@ Found = tuple[str, LinkKind, LinkRole]
 
 def extract(text: str) -> list[Found]:
     """The links of `text` in the order in which they stand: address, kind, role.  Each address once."""
-    lowered = text.lower()
-    if not any(sign in lowered for sign in _SIGNS):
+    if not _may_hold_an_address(text):
         return []
-    plain = _healed(_without_latex(text))
+    plain = _without_latex(text)
+    begin = _before_first_sign(plain)
+    plain = plain[:begin] + _healed(plain[begin:])
     found: dict[str, Found] = {}
-    for start, address in _addresses(plain):
+    for start, address in _addresses(plain, begin):
         place = code_hosts.canonical(address)
         if place is None:
             continue
@@ -60,10 +61,29 @@ def links_of(paper: Paper) -> list[CodeLink]:
 
 _URL = r"[A-Za-z0-9._~/?#&=%+@:!'-]"
 _SIGNS = (
-    *("http", "www.", "git", "huggingface.", "hf.co/", "kaggle.com/", "4open.", "modelscope.", "doi.org/", "zenodo."),
-    *("osf.io", "figshare.", "bitbucket.", "codeberg.", "sourceforge."),
+    *("http", "www.", "github", "gitlab", "gitee", "huggingface.", "hf.co/", "kaggle.com/", "4open.", "modelscope."),
+    *("doi.org/", "zenodo.", "osf.io", "figshare.", "bitbucket.", "codeberg.", "sourceforge."),
 )
 """What every text with a link holds, in lower case: most texts have none, and are read no further."""
+_LEAD = 300
+"""Characters before the first sign that may belong to its address: "some-long-name.github.io"."""
+
+
+def _may_hold_an_address(text: str) -> bool:
+    lowered = text.lower()
+    # Without a slash there are only these two.
+    if "/" not in text and ".io" not in lowered and "www." not in lowered:
+        return False
+    return any(sign in lowered for sign in _SIGNS)
+
+
+def _before_first_sign(text: str) -> int:
+    """Where to begin looking: links stand at the end of most abstracts, and the expressions take their time."""
+    lowered = text.lower()
+    first = min((at for sign in _SIGNS if (at := lowered.find(sign)) >= 0), default=0)
+    return text.rfind(" ", 0, max(0, first - _LEAD)) + 1
+
+
 _ADDRESS = re.compile(
     rf"https?:/{{1,3}}(?:(?!https?:/){_URL})+"
     r"|(?<![\w@./-])(?:www\.)?"
@@ -77,8 +97,8 @@ _ADDRESS = re.compile(
 _GLUED = re.compile(r"\.(?:Our|The|This|We|Code|Data|Dataset|Project|Keywords|In|It|These)(?![a-z0-9_/-])")
 
 
-def _addresses(text: str) -> Iterator[tuple[int, str]]:
-    for match in _ADDRESS.finditer(text):
+def _addresses(text: str, begin: int) -> Iterator[tuple[int, str]]:
+    for match in _ADDRESS.finditer(text, begin):
         yield match.start(), _GLUED.split(match[0], maxsplit=1)[0].rstrip(code_hosts.CLOSING)
 
 
@@ -112,40 +132,64 @@ def _label_end(text: str, start: int) -> int:
     return start
 
 
-_HEALING: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(https?):\s{1,5}//", re.I), r"\1://"),
-    (re.compile(r"(https?://)\s{1,5}(?=[a-z0-9])", re.I), r"\1"),
-    (re.compile(r"(://[a-z0-9-]{1,63}\.)\s{1,5}(?=github\.io\b)", re.I), r"\1"),
-    (re.compile(r"\b(github|gitlab)(?:\s?\.\s{1,3}|\s\.)com/", re.I), r"\1.com/"),
-    (re.compile(r"\b(huggingface)\.\s{1,3}co/", re.I), r"\1.co/"),
+_Healing = tuple[tuple[str, ...], re.Pattern[str], str]
+"""What stands in every text that it heals, in lower case; where an address is torn; and the whole one."""
+_HEALING: tuple[_Healing, ...] = (
+    (("http: ", "https: "), re.compile(r"(https?):\s{1,5}//", re.I), r"\1://"),
+    (("// ",), re.compile(r"(https?://)\s{1,5}(?=[a-z0-9])", re.I), r"\1"),
+    ((" github.io",), re.compile(r"(://[a-z0-9-]{1,63}\.)\s{1,5}(?=github\.io\b)", re.I), r"\1"),
+    (
+        ("github .", "gitlab .", "github. ", "gitlab. "),
+        re.compile(r"\b(github|gitlab)(?:\s?\.\s{1,3}|\s\.)com/", re.I),
+        r"\1.com/",
+    ),
+    (("huggingface. ",), re.compile(r"\b(huggingface)\.\s{1,3}co/", re.I), r"\1.co/"),
     # The host alone is no address: what follows belongs to it.
     (
+        ("/ ",),
         re.compile(
             r"((?:github\.com|huggingface\.co|gitlab\.com|4open\.science)/)\s{1,5}(?=[\w.-]{1,100}(?:/|\s|$))", re.I
         ),
         r"\1",
     ),
-    (re.compile(r"(4open\.science/r/)\s{1,5}(?=\w)", re.I), r"\1"),
-    (re.compile(r"(/datasets/|/spaces/|/collections/)\s{1,5}(?=[\w.-]{1,100}/)", re.I), r"\1"),
+    (("/r/ ",), re.compile(r"(4open\.science/r/)\s{1,5}(?=\w)", re.I), r"\1"),
+    (
+        ("datasets/ ", "spaces/ ", "collections/ "),
+        re.compile(r"(/datasets/|/spaces/|/collections/)\s{1,5}(?=[\w.-]{1,100}/)", re.I),
+        r"\1",
+    ),
     # An owner and a slash, then a word that looks like a name or ends the sentence.
     (
+        ("/ ",),
         re.compile(
             r"((?:github\.com|huggingface\.co(?:/datasets)?|gitlab\.com)/[\w.-]{1,100}/)\s{1,5}"
             r"(?=[a-zA-Z.]{0,100}[a-z][A-Z0-9_-]\w|\w{2,100}(?:\.?\s*$|[.,;)]\s))"
         ),
         r"\1",
     ),
-    (re.compile(r"(github\.com/\w[\w-]{0,100}) (?=[A-Z][\w-]{0,100}/\w)"), r"\1"),
+    (("github.com/",), re.compile(r"(github\.com/\w[\w-]{0,100}) (?=[A-Z][\w-]{0,100}/\w)"), r"\1"),
     # No name ends in a hyphen or an underscore.
-    (re.compile(r"((?:github\.com|huggingface\.co)/[\w./-]{1,200}[-_])\s{1,5}(?=[A-Za-z0-9])"), r"\1"),
+    (
+        ("- ", "_ "),
+        re.compile(r"((?:github\.com|huggingface\.co)/[\w./-]{1,200}[-_])\s{1,5}(?=[A-Za-z0-9])"),
+        r"\1",
+    ),
 )
 
 
 def _healed(text: str) -> str:
     """`text` with the addresses whole that a line break or a stray blank has torn."""
-    for torn, whole in _HEALING:
-        text = torn.sub(whole, text)
+    lowered = _lowered(text)
+    for signs, torn, whole in _HEALING:
+        if any(sign in lowered for sign in signs):
+            text = torn.sub(whole, text)
+            lowered = _lowered(text)
     return text
+
+
+def _lowered(text: str) -> str:
+    """In lower case, with every kind of white space as a blank."""
+    return text.lower() if text.isprintable() else re.sub(r"\s", " ", text.lower())
 
 
 # --- what the sentence says of an address ---------------------------------------------------------------------

@@ -32,19 +32,25 @@ class Matcher:
 
     def terms_in(self, text: str) -> tuple[str, ...]:
         """The profile's terms that stand in `text`, in the profile's order."""
-        folded = papers.normalised(text).casefold()
-        # Most terms are not there at all: looking for a literal is many times as fast as any expression.
-        return tuple(
-            term
-            for term, literal, any_ending in self.terms
-            if literal in folded and _stands_in(folded, literal, any_ending)
-        )
+        return self._terms_in(_folded(text))
 
     def match(self, paper: Paper) -> ProfileMatch | None:
-        terms = self.terms_in(f"{paper.title} \N{BULLET} {paper.abstract}")
+        return self.match_folded(paper, _text(paper))
+
+    def match_folded(self, paper: Paper, folded: str) -> ProfileMatch | None:
+        """As `match`, with the paper's `_text`, which several profiles share."""
+        terms = self._terms_in(folded)
         if terms or not self.always.isdisjoint(paper.categories):
             return ProfileMatch(self.profile.name, paper.arxiv_id, terms)
         return None
+
+    def _terms_in(self, folded: str) -> tuple[str, ...]:
+        found = []
+        # Most terms are not there at all: looking for a literal is many times as fast as any expression.
+        for term, literal, any_ending in self.terms:
+            if literal in folded and _stands_in(folded, literal, any_ending):
+                found.append(term)
+        return tuple(found)
 
 
 @lru_cache(maxsize=64)
@@ -79,10 +85,26 @@ def _literal(term: str) -> str:
     return papers.normalised(term).casefold().removesuffix("*")
 
 
+def _folded(text: str) -> str:
+    return papers.normalised(text).casefold()
+
+
+def _text(paper: Paper) -> str:
+    """Where a profile's terms are looked for; a phrase ends with the title."""
+    return f"{_folded(paper.title)}\0{_folded(paper.abstract)}"
+
+
 def find(profiles: Mapping[str, Profile], batch: Iterable[Paper]) -> list[ProfileMatch]:
     """What of each paper is relevant to which profile."""
     matchers = [matcher(profile) for profile in profiles.values()]
-    return [match for paper in batch for each in matchers if (match := each.match(paper)) is not None]
+    found = []
+    for paper in batch:
+        folded = _text(paper)
+        for each in matchers:
+            match = each.match_folded(paper, folded)
+            if match is not None:
+                found.append(match)
+    return found
 
 
 def record(session: Session, profiles: Mapping[str, Profile], arrived: Iterable[Paper]) -> None:

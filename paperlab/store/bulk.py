@@ -7,12 +7,12 @@ paper, one identifier twice) is left to `papers.upsert`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -22,12 +22,17 @@ from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, ProfileMatch
 from paperlab.store import full_text
 from paperlab.store.database import storage_errors
-from paperlab.store.schema import HarvestRow
 
 _CACHE_KIB = 96 * 1024
 """Enough for the inner pages of every index at a few million papers."""
 _CHECKPOINT_PAGES = 16_384
 """64 MiB of log between checkpoints: pages of the indexes change in every batch and are carried over once."""
+
+_INDEX_BYTES = 8 * 2**20
+"""What FTS5 gathers in memory before it writes a piece of the index: fewer pieces to merge later."""
+_INDEX_BYTES_ELSE = 2**20
+"""FTS5's own default, https://sqlite.org/src/file/ext/fts5/fts5_config.c."""
+_SET_INDEX = "INSERT INTO full_text (full_text, rank) VALUES (?, ?)"
 
 # CROSS JOIN: the identifiers asked for come first, whatever the planner thinks of json_each.
 _HELD = """
@@ -53,9 +58,6 @@ _MATCHING = """
 SELECT count(*), coalesce(sum(m.terms <> '[]'), 0)
 FROM json_each(?) AS wanted CROSS JOIN profile_matches AS m ON m.arxiv_id = wanted.value AND m.profile = ?
 """
-
-_as_json = json.JSONEncoder(ensure_ascii=False).encode
-"""What the engine's serializer writes: lists must be equal byte for byte, whoever wrote them."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ def connection(engine: Engine) -> Iterator[Connection]:
         try:
             for name, value in wanted.items():
                 cursor.execute(f"PRAGMA {name} = {value}")
+            cursor.execute(_SET_INDEX, ("hashsize", _INDEX_BYTES))
             yield opened
         finally:
+            cursor.execute(_SET_INDEX, ("hashsize", _INDEX_BYTES_ELSE))
             for name, value in before.items():
                 cursor.execute(f"PRAGMA {name} = {value}")
             cursor.close()
@@ -107,7 +111,7 @@ def session(opened: Connection) -> Iterator[Session]:
 def sort(session: Session, papers: Sequence[Paper]) -> Sorted:
     """Look up what is held of these papers, and how."""
     times = Counter(paper.arxiv_id for paper in papers)
-    ids = _as_json(list(times))
+    ids = _as_json(times)
     held = {row[0]: tuple(row)[1:] for row in session.connection().exec_driver_sql(_HELD, (ids,))}
     new: list[Paper] = []
     others: list[Paper] = []
@@ -117,7 +121,7 @@ def sort(session: Session, papers: Sequence[Paper]) -> Sorted:
             others.append(paper)
         elif paper.arxiv_id not in held:
             new.append(paper)
-        elif held[paper.arxiv_id] == (*_description(paper), _as_json(list(paper.categories))):
+        elif held[paper.arxiv_id] == (*_description(paper), _as_json(paper.categories)):
             unchanged.append(paper)
         else:
             others.append(paper)
@@ -138,7 +142,7 @@ def insert(session: Session, papers: Sequence[Paper], now: datetime) -> None:
         rows.append((key, *description, paper.source, held_at, held_at, _ordinal(paper)))
         distinct = dict.fromkeys(paper.categories)
         categories.extend((key, category, position, submitted_at) for position, category in enumerate(distinct))
-        described = (title, abstract, authors, _as_json(list(paper.categories)), comment, journal_ref, doi)
+        described = (title, abstract, authors, _as_json(paper.categories), comment, journal_ref, doi)
         versions.append((key, version, *described, updated_at, paper.source, held_at))
     _write(session, _INSERT_PAPER, rows)
     _write(session, _INSERT_CATEGORY, categories)
@@ -152,7 +156,7 @@ def insert_matches(session: Session, matches: Iterable[ProfileMatch], papers: Se
     _write(
         session,
         _INSERT_MATCH,
-        [(each.profile, each.arxiv_id, _as_json(list(each.terms)), submitted[each.arxiv_id]) for each in matches],
+        [(each.profile, each.arxiv_id, _as_json(each.terms), submitted[each.arxiv_id]) for each in matches],
     )
 
 
@@ -161,27 +165,6 @@ def matching(session: Session, profile: str, papers: Sequence[Paper]) -> tuple[i
     ids = _as_json([paper.arxiv_id for paper in papers])
     row = session.connection().exec_driver_sql(_MATCHING, (ids, profile)).one()
     return int(row[0]), int(row[1])
-
-
-# --- how far a file has been read -----------------------------------------------------------------------------
-
-
-def state(session: Session, name: str) -> Mapping[str, Any] | None:
-    row = session.get(HarvestRow, name)
-    return row.state if row else None
-
-
-def save_state(session: Session, name: str, value: Mapping[str, Any], now: datetime) -> None:
-    """Belongs to the transaction of the papers that were read.  Does not commit."""
-    session.merge(HarvestRow(name=name, state=dict(value), updated_at=now))
-    session.flush()
-
-
-def drop_state(session: Session, name: str) -> None:
-    row = session.get(HarvestRow, name)
-    if row is not None:
-        session.delete(row)
-        session.flush()
 
 
 # --- rows -----------------------------------------------------------------------------------------------------
@@ -198,7 +181,7 @@ def _description(paper: Paper) -> tuple[Any, ...]:
         paper.version,
         paper.title,
         paper.abstract,
-        _as_json(list(paper.authors)),
+        _as_json(paper.authors),
         paper.primary_category,
         paper.comment,
         paper.journal_ref,
@@ -209,9 +192,15 @@ def _description(paper: Paper) -> tuple[Any, ...]:
     )
 
 
+def _as_json(texts: Iterable[str]) -> str:
+    """A list as the engine's serializer writes it: it must be equal byte for byte, whoever wrote it."""
+    return f"[{', '.join(map(encode_basestring, texts))}]"
+
+
 def _as_text(moment: datetime) -> str:
     """A time as schema.UtcDateTime stores it in SQLite."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    exact = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return exact.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def _ordinal(paper: Paper) -> int:
