@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 
 from paperlab.errors import NotReady
 from paperlab.library import database as library
-from paperlab.store import database, papers, upgrade
+from paperlab.library import search
+from paperlab.store import database, full_text, papers, upgrade
 from paperlab.store.schema import Base
 
 KEPT = Path(__file__).parent / "databases"
@@ -58,7 +59,6 @@ def test_alembics_own_check_finds_nothing_even_beside_a_full_text_index(settings
     config = Config()
     config.set_main_option("script_location", str(upgrade.migrations_folder()))
     with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE VIRTUAL TABLE papers_text USING fts5(title, abstract)")
         config.attributes["connection"] = connection
         command.check(config)
 
@@ -75,11 +75,13 @@ def test_a_database_of_a_past_revision_is_brought_up_and_keeps_its_papers(dump, 
         connection.executescript(dump.read_text(encoding="utf-8"))
     library.upgrade_database(settings)
     assert status(settings) == "current"
-    with database.read_only(database.open_database(settings)) as session:
+    with database.session(database.open_database(settings)) as session:
         paper = papers.get(session, "2401.00001")
         assert paper is not None
         assert (paper.version, paper.categories) == (2, ("cs.CL", "cs.LG"))
         assert [version.version for version in papers.versions(session, "2401.00001")] == [1, 2]
+        assert full_text.check(session).is_good
+        assert [found.arxiv_id for found in search.search(session, "user held revised").papers] == ["2401.00001"]
 
 
 def test_a_schema_that_is_too_old_is_refused_with_the_command_that_helps(settings_for, monkeypatch):
