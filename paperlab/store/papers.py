@@ -82,8 +82,8 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
         before = held.get(arxiv_id)
         if before is None:
             inserts.append(newest)
-        elif _replaces(newest, before):
-            updates.append(newest)
+        elif _replaces(known := _still_withdrawn(newest, before), before):
+            updates.append(known)
 
     if inserts:
         session.execute(
@@ -126,6 +126,13 @@ def _replaces(arriving: Paper, held: Paper) -> bool:
     if arriving.version != held.version:
         return arriving.version > held.version
     return _content(arriving) != _content(held)
+
+
+def _still_withdrawn(arriving: Paper, held: Paper) -> Paper:
+    """A version that was withdrawn stays so, though not every source says it: OAI-PMH knows without a comment."""
+    if held.withdrawn and arriving.version == held.version:
+        return replace(arriving, withdrawn=True)
+    return arriving
 
 
 def _moves(arriving: Paper, held: Paper) -> bool:

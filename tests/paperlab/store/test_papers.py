@@ -67,6 +67,15 @@ def test_two_versions_of_one_paper_on_one_page_are_both_kept(session):
     assert papers.versions(session, V1.arxiv_id) == [V1, V2]
 
 
+def test_a_withdrawal_under_the_same_version_is_a_change_and_stays_until_the_next_version(session):
+    papers.upsert(session, [V1], NOW)
+    assert counts(papers.upsert(session, [replace(V1, withdrawn=True)], NOW)) == (0, 1, 0)
+    assert counts(papers.upsert(session, [V1], NOW)) == (0, 0, 1)
+    assert papers.get(session, V1.arxiv_id) == replace(V1, withdrawn=True)
+    assert counts(papers.upsert(session, [V2], NOW)) == (0, 1, 0)
+    assert papers.get(session, V1.arxiv_id) == V2
+
+
 def test_an_abstract_wrapped_anew_by_the_server_is_no_change(session):
     wrapped = replace(V1, abstract=V1.abstract.replace(" ", "\n", 7) + "\n")
     papers.upsert(session, [V1], NOW)
