@@ -276,7 +276,10 @@ def _line(value: Any, name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise _Flaw(f"{name} is no text")
-    return " ".join(value.split()) or None
+    text = value.strip().replace("\n", " ")
+    if "  " not in text and text.isprintable():  # the only white space that is printable is the blank
+        return text or None
+    return " ".join(text.split()) or None
 
 
 def _categories(value: Any) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def replace(session: Session, arxiv_ids: Iterable[str], links: Iterable[CodeLink
         )
         names = ("key_id", "key_url", "key_source")
         session.connection().execute(sa.delete(_LINKS).where(key), [dict(zip(names, k, strict=True)) for k in gone])
-    add(session, [link for key, link in wanted.items() if held.get(key) != link], now)
+    _write(session, [link for key, link in wanted.items() if held.get(key) != link], now)
 
 
 def add(session: Session, links: Iterable[CodeLink], now: datetime) -> int:
@@ -48,16 +48,20 @@ def add(session: Session, links: Iterable[CodeLink], now: datetime) -> int:
 
     Returns how many are new.
     """
+    before = _count(session)
+    _write(session, links, now)
+    return _count(session) - before
+
+
+def _write(session: Session, links: Iterable[CodeLink], now: datetime) -> None:
     rows = {(link.arxiv_id, link.url, link.source): _as_row(link, now) for link in links}
     if not rows:
-        return 0
-    before = _count(session)
+        return
     dialect = session.get_bind().dialect.name
     inserting = postgresql.insert(_LINKS) if dialect == "postgresql" else sqlite.insert(_LINKS)
     renewed = {name: inserting.excluded[name] for name in ("kind", "role", "details")}
     statement = inserting.on_conflict_do_update(index_elements=["arxiv_id", "url", "source"], set_=renewed)
     session.execute(statement, list(rows.values()))
-    return _count(session) - before
 
 
 def of_paper(session: Session, arxiv_id: str) -> list[CodeLink]:
