@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from paperlab.arxiv import strict_xml
 from paperlab.arxiv.client import BadAnswer, Client, Validators
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Announcement, AnnouncementKind
@@ -31,7 +32,6 @@ MAX_TRIES = 3
 
 _GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+?v[1-9]\d*)")
 _TOLD = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<kind>[a-z-]+)")
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ERROR_TITLE = "feed error"
 
 
@@ -177,35 +177,13 @@ def _refused_with(channel: Any) -> InvalidInput:
 
 
 def _parse(body: bytes) -> Any:
-    from lxml import etree  # type: ignore[import-untyped]
-
-    body = _FORBIDDEN.sub(b" ", body)
-    head = body[:1024].lstrip()
-    if not head:
-        raise BadAnswer("an empty answer")
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body or head[:5].lower() == b"<html":
-        raise BadAnswer("an HTML page or a document type instead of RSS")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        root = etree.fromstring(body, parser=parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadAnswer(f"cut or broken XML ({error})") from error
-    if root.getroottree().docinfo.doctype:  # in an encoding in which the words above do not show
-        raise BadAnswer("a document type instead of plain RSS")
+    root = strict_xml.parse(body, "RSS")
     if root.tag != "rss":
         raise BadAnswer(f"<{root.tag}> instead of an RSS feed")
     return root
 
 
 def _as_bytes(root: Any) -> bytes:
-    from lxml import etree
+    from lxml import etree  # type: ignore[import-untyped]
 
     return bytes(etree.tostring(root, encoding="utf-8", xml_declaration=True))
