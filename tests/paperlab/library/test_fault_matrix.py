@@ -79,11 +79,12 @@ def world(seed: int) -> list[Paper]:
     rng = random.Random(f"world {seed}")
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
     crowded = rng.randrange(1, 5)
-    moments = sorted(
-        now - timedelta(days=crowded if number % 2 else rng.randrange(6), seconds=rng.randrange(36_000))
-        for number in range(60)
-    )
-    made = zip(make_papers(60), reversed(moments), strict=True)
+    moments = [now]  # what changes later gets a later datestamp than anything before
+    for number in range(1, 60):
+        day = crowded if number % 2 else rng.randrange(6)
+        moments.append(now - timedelta(days=day, seconds=rng.randrange(36_000)))
+    moments.sort(reverse=True)
+    made = zip(make_papers(60), moments, strict=True)
     return [replace(paper, submitted_at=moment, updated_at=moment) for paper, moment in made]
 
 
