@@ -23,7 +23,7 @@ from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles
 from paperlab.library.sync import Stopped, only_sync, start_receipt
 from paperlab.settings import Settings
-from paperlab.store import bulk, database, harvests, receipts
+from paperlab.store import bulk, database, harvests, matches, receipts
 from paperlab.store.database import Engine, Session
 
 KIND = "snapshot"
@@ -173,7 +173,7 @@ class _Reading:
         now = _time(self.clock)
         tally = self.tally
         take(session, self.settings, batch.papers, now, tally)
-        matching, by_term = bulk.matching(session, self.options.profile, batch.papers)
+        matching, by_term = _matching(session, self.options.profile, batch.papers)
         tally.matching += matching
         tally.by_term += by_term
         tally.outside += batch.outside
@@ -230,7 +230,8 @@ class _Reading:
         if not tally.unreadable:
             return ""
         first = "; ".join(f"line {each.line}: {each.reason}" for each in tally.named[:5])
-        return f"{tally.unreadable} lines could not be read: {first}"
+        lines = "1 line" if tally.unreadable == 1 else f"{tally.unreadable} lines"
+        return f"{lines} could not be read: {first}"
 
 
 def take(session: Session, settings: Settings, arriving: tuple[Paper, ...], now: datetime, tally: Tally) -> None:
@@ -248,6 +249,15 @@ def take(session: Session, settings: Settings, arriving: tuple[Paper, ...], now:
         tally.new += counts.new
         tally.revised += counts.revised
         tally.unchanged += len(arriving) - counts.new - counts.revised
+
+
+def _matching(session: Session, profile: str, held: tuple[Paper, ...]) -> tuple[int, int]:
+    """How many of these papers match the profile, and how many of those by a term."""
+    if bulk.is_supported(session.connection()):
+        return bulk.matching(session, profile, held)
+    found = matches.of_papers(session, [paper.arxiv_id for paper in held]).values()
+    of_profile = [match for of_one in found for match in of_one if match.profile == profile]
+    return len(of_profile), sum(bool(match.terms) for match in of_profile)
 
 
 @contextmanager
