@@ -14,7 +14,8 @@ from paperlab.errors import InvalidInput
 
 _NEW = r"(?P<new>(?P<year>\d{2})(?P<month>0[1-9]|1[0-2])\.(?P<number>\d{4,5}))"
 _OLD = r"(?P<old>(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<serial>\d{2}(?:0[1-9]|1[0-2])\d{3}))"
-_ID = re.compile(rf"(?:{_NEW}|{_OLD})(?:v(?P<version>[1-9]\d*))?", re.ASCII)
+_ID = re.compile(rf"(?:{_NEW}|{_OLD})(?:v(?P<version>[1-9]\d{{0,3}}))?", re.ASCII)
+"""A paper has a few dozen versions at most; a longer number is damage, and fits no column."""
 _HOSTS = ("arxiv.org", "export.arxiv.org", "www.arxiv.org", "alphaxiv.org", "www.alphaxiv.org", "ar5iv.org")
 _FIVE_DIGITS_SINCE = 1501
 _ARCHIVES = (

@@ -30,7 +30,7 @@ MAX_ITEMS = 2_000
 MAX_TRIES = 3
 """The query API knows the papers too: a feed that can't be had must not hold up the night."""
 
-_GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+?v[1-9]\d*)")
+_GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+?v[1-9]\d{0,3})", re.ASCII)
 _TOLD = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<kind>[a-z-]+)")
 _ERROR_TITLE = "feed error"
 

@@ -45,7 +45,8 @@ def test_the_subject_class_of_an_old_identifier_is_not_part_of_it():
 @pytest.mark.parametrize(
     "text",
     ["", "abc", "0808.05394", "1706.3762", "1713.00001", "1706.03762v0", "1706.03762v", "1706.00000", "cs/05",
-     "१७०६.०३७६२", "https://example.org/abs/1706.03762", "1706.03762; drop table papers", "../1706.03762"],
+     "१७०६.०३७६२", "https://example.org/abs/1706.03762", "1706.03762; drop table papers", "../1706.03762",
+     "1706.03762v10000", "1706.03762v" + "9" * 5000],
 )  # fmt: skip
 def test_what_arxiv_never_gave_out_is_refused_by_name(text):
     with pytest.raises(InvalidInput, match="not an arXiv identifier") as caught:
