@@ -12,13 +12,32 @@ from typing import Any
 from paperlab.arxiv.client import BadAnswer
 
 _FORBIDDEN = re.compile(
-    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]));"
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+    rb"|\xef\xbf[\xbe\xbf]"  # U+FFFE and U+FFFF in UTF-8
+    rb"|\xed[\xa0-\xbf][\x80-\xbf]"  # half of a surrogate pair
+    rb"|&#(?:0*(?P<decimal>\d+)|[xX]0*(?P<hexadecimal>[0-9a-fA-F]+));"
 )
+_LONGEST_REFERENCE = 7
+"""Digits of 1114111, the last code point; Python refuses to read numbers of thousands of digits."""
 
 
 def cleaned(body: bytes) -> bytes:
-    """`body` with a blank for every character, and every reference to one, that XML 1.0 forbids."""
-    return _FORBIDDEN.sub(b" ", body)
+    """`body` with a blank for every character, and every reference to one, that XML 1.0 forbids (section 2.2)."""
+    return _FORBIDDEN.sub(_blank, body)
+
+
+def _blank(match: re.Match[bytes]) -> bytes:
+    """What stands for a match: references to characters that may be written stay as they are."""
+    digits = match["decimal"] or match["hexadecimal"]
+    if digits is None:
+        return b" "
+    if len(digits) > _LONGEST_REFERENCE:
+        return b" "
+    return match[0] if _is_allowed(int(digits, 10 if match["decimal"] else 16)) else b" "
+
+
+def _is_allowed(code: int) -> bool:
+    return code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
 
 
 def parse(body: bytes, wanted: str) -> Any:
