@@ -2,12 +2,13 @@
 
 An announcement is noted before its paper is looked for.  What is announced and not held is a gap, in the database,
 until the paper arrives from any source: the walk through the query API brings most of them, what it leaves is looked up
-by identifier, tonight and every night.
+by identifier, tonight and every night.  One that is given up is still asked for once a week, and opens again when it is
+announced again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from paperlab.arxiv.client import Client, Validators
 from paperlab.arxiv.rss import Feed
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Announcement, Profile, Receipt, ReceiptStatus
-from paperlab.errors import NotReady, PaperlabError, TryAgain
+from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
 from paperlab.library import arrivals, lookup, relevance
 from paperlab.settings import Settings
 from paperlab.store import announcements, database, feeds, gaps, receipts
@@ -28,7 +29,7 @@ from paperlab.store.database import Engine, Session
 from paperlab.store.feeds import FeedState
 
 MAX_TRIES = 7
-"""Nights on which arXiv's whole answer does not have an announced paper, before it is given up."""
+"""Days on which arXiv's whole answer does not have an announced paper, before it is given up."""
 LISTED = 20
 """Identifiers that a receipt names; the others are counted."""
 
@@ -61,6 +62,8 @@ class Reading:
     """What had not been announced before."""
     asked: set[str] = field(default_factory=set)
     """Papers of open gaps."""
+    asked_again: set[str] = field(default_factory=set)
+    """Papers that were given up."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """What became of each paper that was looked up: "new" or "revised"."""
     given_up: list[str] = field(default_factory=list)
@@ -94,7 +97,7 @@ class Reading:
 
     def _note(self, session: Session, feed: Feed, before: FeedState | None, now: datetime) -> None:
         self.fresh = announcements.record(session, feed.announcements, now)
-        gaps.add(session, gaps.not_held(session, self.fresh), source=rss.SOURCE, now=now)
+        gaps.add(session, gaps.not_held(session, feed.announcements), source=rss.SOURCE, now=now)
         self.news, self.said = _judge(feed, before, self.fresh)
         hash_of_batch = feed.content_hash if feed.items else before.content_hash if before else ""
         feeds.save(
@@ -110,24 +113,48 @@ class Reading:
         )
 
     def retry(self) -> None:
-        """Look up every paper of an open gap.  Raises what `Client.get` raises; what came by then is held."""
+        """Look up every paper of an open gap, and now and then those that were given up.
+
+        Raises what `Client.get` raises, but not InvalidInput: one identifier that arXiv refuses keeps no other from
+        its turn, so a batch that is refused is halved until it is found.
+        """
+        now = _time(self.client)
         with database.session(self.engine) as session:
-            gaps.close_held(session, _time(self.client))
+            gaps.close_held(session, now)
             ids = list(dict.fromkeys(gap.arxiv_id for gap in gaps.still_open(session)))
+            again = [gap.arxiv_id for gap in gaps.to_ask_again(session, now) if gap.arxiv_id not in ids]
         self.asked.update(ids)
-        for start in range(0, len(ids), query_api.IDS_PER_REQUEST):
-            batch = ids[start : start + query_api.IDS_PER_REQUEST]
-            with self._counting():
-                found = lookup.look_up(self.client, self.settings, [ArxivId(each) for each in batch])
-            now = _time(self.client)
-            unanswered = {each.base for each in found.unanswered}
-            with database.session(self.engine) as session:
-                counts = arrivals.take(session, self.settings, found.papers, now)
-                gaps.close_held(session, now)
-                missing = {gap.arxiv_id for gap in gaps.still_open(session)} - unanswered
-                still = [each for each in batch if each in missing]
-                self.given_up += gaps.note_tries(session, still, limit=MAX_TRIES, now=now)
-            self.outcomes.update(dict.fromkeys(counts.changed, "revised") | dict.fromkeys(counts.arrived, "new"))
+        self.asked_again.update(again)
+        ids += dict.fromkeys(again)
+        size = query_api.IDS_PER_REQUEST
+        left = deque(ids[start : start + size] for start in range(0, len(ids), size))
+        while left:
+            batch = left.popleft()
+            try:
+                with self._counting():
+                    found = lookup.look_up(self.client, self.settings, [ArxivId(each) for each in batch])
+            except InvalidInput as refusal:
+                if len(batch) == 1:
+                    self._note_tries(batch, refusal.message)
+                else:
+                    left.extendleft((batch[len(batch) // 2 :], batch[: len(batch) // 2]))
+            else:
+                self._take(batch, found)
+
+    def _take(self, batch: list[str], found: lookup.Found) -> None:
+        """Hold what came, and note a try of what did not."""
+        now = _time(self.client)
+        unanswered = {each.base for each in found.unanswered}
+        with database.session(self.engine) as session:
+            counts = arrivals.take(session, self.settings, found.papers, now)
+        self.outcomes.update(dict.fromkeys(counts.changed, "revised") | dict.fromkeys(counts.arrived, "new"))
+        self._note_tries([each for each in batch if each not in unanswered])
+
+    def _note_tries(self, ids: list[str], refusal: str = "") -> None:
+        now = _time(self.client)
+        with database.session(self.engine) as session:
+            gaps.close_held(session, now)
+            self.given_up += gaps.note_tries(session, ids, limit=MAX_TRIES, now=now, refusal=refusal)
 
     def finish(self, cause: PaperlabError | None = None, *, stopped: bool = False) -> Receipt:
         """The receipt.  `cause` ended the night early, or kept the feed away; `stopped`: the user did."""
@@ -140,7 +167,8 @@ class Reading:
 
     def _describe(self, session: Session, cause: PaperlabError | None, stopped: bool, now: datetime) -> Receipt:
         open_ids = {gap.arxiv_id for gap in gaps.still_open(session)}
-        concerned = {each.arxiv_id for each in self.fresh} | self.asked | open_ids
+        came_after_all = self.asked_again - {gap.arxiv_id for gap in gaps.given_up(session)}
+        concerned = {each.arxiv_id for each in self.fresh} | self.asked | came_after_all | open_ids
         missing = sorted(concerned & (open_ids | set(self.given_up)))
         held = concerned - set(missing)
         unreadable = list(self.feed.unreadable) if self.feed else []
@@ -157,7 +185,7 @@ class Reading:
         if unreadable:
             reasons.append(f"{len(unreadable)} items can't be read")
         if self.given_up:
-            reasons.append(f"given up after {MAX_TRIES} whole answers without them: {_listed(self.given_up)}")
+            reasons.append(f"given up after {MAX_TRIES} days of answers without them: {_listed(self.given_up)}")
         brought = [self.outcomes.get(arxiv_id, "unchanged") for arxiv_id in held]
         return replace(
             self.receipt,
@@ -187,7 +215,7 @@ class Reading:
             "unreadable": unreadable[:LISTED],
             "open_ids": missing[:LISTED],
             "given_up": self.given_up[:LISTED],
-            "looked_up": len(self.asked),
+            "looked_up": len(self.asked | self.asked_again),
             "matches": relevance.tally(session, self.profile, held),
             "refusals": dict(self.refusals),
         }

@@ -53,7 +53,7 @@ class Status:
     open_ids: tuple[str, ...]
     """The first twenty."""
     given_up: int
-    """Gaps that were closed without the paper."""
+    """Gaps that were closed without the paper, where it has not come since."""
     requests_24h: int
     refusals_24h: Mapping[str, int]
     """Answers such as 429 and 503, by status."""
@@ -85,7 +85,7 @@ def status(settings: Settings, clock: Clock | None = None) -> Status:
         successes = receipts.last_success_by_source(session)
         recent = receipts.since(session, now - timedelta(hours=24))
         still_open = gaps.still_open(session)
-        given_up = sum(gap.outcome != gaps.HELD for gap in gaps.closed(session))
+        given_up = len(gaps.given_up(session))
         read = feeds.every(session)
         held = papers.count(session)
         matching = {name: matches.count(session, name) for name in settings.profiles}

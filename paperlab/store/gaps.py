@@ -7,7 +7,7 @@ source, and `close_held` only writes down that it did.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import sqlalchemy as sa
@@ -22,6 +22,8 @@ HELD = "held"
 _GAPS = cast(sa.Table, GapRow.__table__)
 _PAPERS = cast(sa.Table, PaperRow.__table__)
 _IDS_PER_QUERY = 500
+_ASK_AGAIN_FOR = timedelta(days=60)
+_ASK_AGAIN_AFTER = timedelta(days=7)
 _IS_HELD = (
     sa.exists()
     .where(
@@ -31,6 +33,7 @@ _IS_HELD = (
     )
     .correlate(_GAPS)
 )
+_IS_GIVEN_UP = sa.and_(_GAPS.c.closed_at.is_not(None), _GAPS.c.outcome != HELD)
 
 
 def not_held(session: Session, announced: Iterable[Announcement]) -> list[Announcement]:
@@ -102,9 +105,26 @@ def closed(session: Session) -> list[Gap]:
     return [_as_gap(row) for row in session.execute(statement)]
 
 
+def given_up(session: Session) -> list[Gap]:
+    """Closed without the paper, and it is not held today either.  The last one closed first."""
+    statement = sa.select(_GAPS).where(_IS_GIVEN_UP, ~_IS_HELD).order_by(_GAPS.c.closed_at.desc())
+    return [_as_gap(row) for row in session.execute(statement)]
+
+
+def to_ask_again(session: Session, now: datetime) -> list[Gap]:
+    """Given up, and worth a question once a week in the first 60 days: moderators hold some papers back for so long."""
+    return [
+        gap
+        for gap in given_up(session)
+        if gap.opened_at > now - _ASK_AGAIN_FOR
+        and (gap.last_tried_at is None or gap.last_tried_at <= now - _ASK_AGAIN_AFTER)
+    ]
+
+
 def close_held(session: Session, now: datetime) -> int:
-    """Close every gap whose paper has come.  Returns how many.  Does not commit."""
-    statement = sa.update(_GAPS).where(_GAPS.c.closed_at.is_(None), _IS_HELD).values(closed_at=now, outcome=HELD)
+    """Close every gap whose paper has come, given up or not.  Returns how many.  Does not commit."""
+    is_to_close = sa.or_(_GAPS.c.closed_at.is_(None), _IS_GIVEN_UP)
+    statement = sa.update(_GAPS).where(is_to_close, _IS_HELD).values(closed_at=now, outcome=HELD)
     return int(cast("sa.CursorResult[tuple[()]]", session.execute(statement)).rowcount)
 
 
@@ -117,24 +137,33 @@ def close(session: Session, arxiv_id: str, *, source: str, outcome: str, now: da
     )
 
 
-def note_tries(session: Session, arxiv_ids: Sequence[str], *, limit: int, now: datetime) -> list[str]:
+def note_tries(
+    session: Session, arxiv_ids: Sequence[str], *, limit: int, now: datetime, refusal: str = ""
+) -> list[str]:
     """arXiv's whole answer did not have these; a gap with `limit` such tries is closed.  Does not commit.
 
-    Returns the ids that were given up.
+    However often a day asks, it counts as one try: an outage of an hour must not use them up.  `refusal` is what arXiv
+    said instead of an answer.  Returns the ids that were given up now.
     """
-    given_up: list[str] = []
+    ended: list[str] = []
     for start in range(0, len(arxiv_ids), _IDS_PER_QUERY):
         chunk = arxiv_ids[start : start + _IDS_PER_QUERY]
-        rows = session.execute(sa.select(GapRow).where(GapRow.arxiv_id.in_(chunk), GapRow.closed_at.is_(None)))
+        is_asked = sa.or_(GapRow.closed_at.is_(None), GapRow.outcome != HELD)
+        rows = session.execute(sa.select(GapRow).where(GapRow.arxiv_id.in_(chunk), is_asked))
         for row in rows.scalars():
-            row.tries += 1
+            counts = row.last_tried_at is None or row.last_tried_at.date() != now.date()
             row.last_tried_at = now
+            if refusal and refusal not in row.reason:
+                row.reason = f"{row.reason}; {refusal}"
+            if row.closed_at is not None or not counts:
+                continue
+            row.tries += 1
             if row.tries >= limit:
                 row.closed_at = now
-                row.outcome = f"not given by arXiv in {row.tries} whole answers"
-                given_up.append(row.arxiv_id)
+                row.outcome = refusal or f"not given by arXiv on {row.tries} days"
+                ended.append(row.arxiv_id)
     session.flush()
-    return given_up
+    return ended
 
 
 def _known(session: Session, arxiv_ids: Sequence[str]) -> dict[tuple[str, int], bool]:

@@ -23,7 +23,9 @@ from paperlab.store import announcements as announced
 from paperlab.store import database, gaps, papers, receipts
 from paperlab.store.database import Engine
 from tests import fakes
-from tests.fakes import FakeArxiv, make_paper, make_papers
+from tests.fakes import FakeArxiv, atom, make_paper, make_papers
+from tests.fakes.exchange import Exchange
+from tests.fakes.server import ROUTES
 
 
 @dataclass
@@ -52,6 +54,10 @@ class Lab:
     def closed(self) -> dict[str, str | None]:
         with database.read_only(self.engine) as session:
             return {gap.arxiv_id: gap.outcome for gap in gaps.closed(session)}
+
+    def given_up(self) -> list[Gap]:
+        with database.read_only(self.engine) as session:
+            return gaps.given_up(session)
 
     def lookups(self) -> int:
         return sum("id_list=2" in path for path in self.paths())
@@ -246,17 +252,102 @@ def test_a_version_that_is_not_out_yet_stays_open_though_an_older_one_is_held(la
     assert lab.gaps() == []
 
 
-def test_a_paper_that_arxiv_does_not_have_is_given_up_after_so_many_nights_and_that_is_said(lab, monkeypatch):
+def test_a_paper_that_arxiv_does_not_have_is_given_up_after_so_many_days_and_that_is_said(lab, monkeypatch):
     monkeypatch.setattr(announcements, "MAX_TRIES", 3)
     missing = late()
     lab.arxiv.announce([missing])
-    said = [lab.night().feed for _ in range(3)]
+    said = [lab.night(later=timedelta(days=day)).feed for day in range(3)]
     assert [receipt.open for receipt in said] == [1, 1, 1]
-    assert f"given up after 3 whole answers without them: {missing.arxiv_id}" in said[-1].reason
-    assert lab.closed() == {missing.arxiv_id: "not given by arXiv in 3 whole answers"}
+    assert f"given up after 3 days of answers without them: {missing.arxiv_id}" in said[-1].reason
+    assert lab.closed() == {missing.arxiv_id: "not given by arXiv on 3 days"}
     lab.arxiv.requests.clear()
-    assert lab.night().feed.open == 0
+    assert lab.night(later=timedelta(days=3)).feed.open == 0
     assert lab.lookups() == 0
+
+
+def test_many_syncs_on_one_day_are_one_try(lab):
+    lab.arxiv.announce([late()])
+    for _ in range(8):
+        lab.night()
+    assert [gap.tries for gap in lab.gaps()] == [1]
+
+
+def given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Paper:
+    """Announced, asked for on three days, and given up."""
+    monkeypatch.setattr(announcements, "MAX_TRIES", 3)
+    missing = late()
+    lab.arxiv.announce([missing])
+    for day in range(3):
+        lab.night(later=timedelta(days=day))
+    assert lab.gaps() == []
+    return missing
+
+
+def test_what_was_given_up_opens_again_when_it_is_announced_again(lab, monkeypatch):
+    missing = given_up(lab, monkeypatch)
+    lab.arxiv.announce([missing])
+    lab.arxiv.add(missing)
+    got = lab.night(later=timedelta(days=3))
+    assert (got.feed.new, got.feed.open) == (1, 0)
+    assert lab.closed() == {missing.arxiv_id: gaps.HELD}
+
+
+def test_what_was_given_up_is_asked_for_once_a_week_for_sixty_days(lab, monkeypatch):
+    missing = given_up(lab, monkeypatch)
+    asked = {}
+    for day in (4, 8, 9, 10, 16, 59, 80):
+        lab.arxiv.requests.clear()
+        receipt = lab.night(later=timedelta(days=day)).feed
+        assert (receipt.announced, receipt.open) == (0, 0)
+        asked[day] = lab.lookups() > 0
+    assert [day for day, was_asked in asked.items() if was_asked] == [9, 16, 59]
+    assert [gap.tries for gap in lab.given_up()] == [3]
+    lab.arxiv.add(missing)
+    lab.arxiv.announce([missing])
+    assert lab.night(later=timedelta(days=81)).feed.new == 1
+
+
+def test_what_was_given_up_and_comes_after_all_counts_as_held(lab, monkeypatch):
+    missing = given_up(lab, monkeypatch)
+    lab.arxiv.add(missing)
+    with database.session(lab.engine) as session:
+        papers.upsert(session, [missing], datetime.now(UTC))
+    assert lab.given_up() == []
+    lab.night(later=timedelta(days=3))
+    assert lab.closed() == {missing.arxiv_id: gaps.HELD}
+
+
+def test_what_was_given_up_and_is_given_a_week_later_is_counted_as_new(lab, monkeypatch):
+    missing = given_up(lab, monkeypatch)
+    lab.arxiv.add(missing)
+    got = lab.night(later=timedelta(days=9))
+    assert (got.feed.announced, got.feed.new, got.feed.open) == (1, 1, 0)
+    assert lab.held() == lab.arxiv.truth()
+
+
+def test_an_identifier_that_arxiv_refuses_keeps_no_other_from_its_turn(lab, monkeypatch):
+    several = [late(number) for number in range(500, 530)]
+    refused = several[11]
+    for paper in several:
+        lab.arxiv.add(paper)
+    lab.arxiv.announce(several)
+    answer = ROUTES["/api/query"]
+
+    def refuse_one(server: FakeArxiv, path: str) -> Exchange:
+        if refused.arxiv_id in path:
+            return atom.refuse(f"incorrect id format for {refused.arxiv_id}", "x")
+        return answer(server, path)
+
+    monkeypatch.setitem(ROUTES, "/api/query", refuse_one)
+    got = lab.night()
+    assert (got.receipt.status, got.feed.status) == (ReceiptStatus.COMPLETE, ReceiptStatus.COMPLETE)
+    assert (got.feed.new, got.feed.open) == (29, 1)
+    (gap,) = lab.gaps()
+    assert (gap.arxiv_id, gap.tries) == (refused.arxiv_id, 1)
+    assert "announced as new" in gap.reason
+    assert "incorrect id format" in gap.reason
+    assert lab.night(later=timedelta(days=1)).feed.open == 1
+    assert [(gap.tries, gap.reason.count("incorrect id format")) for gap in lab.gaps()] == [(2, 1)]
 
 
 def test_an_answer_that_is_not_whole_is_no_try(lab):
