@@ -13,7 +13,9 @@ than needed, and what they lead through is read until two readings agree:
 
 No answer says how many records there are.  A page that has a token and is as long as pages get is whole, and one at the
 end of a reading is held against the next reading; any other (the first, the only one, one with records twice or
-unreadable or out of order) is asked for until two answers agree.  Only "no records match" is taken at its word.
+unreadable or out of order, "no records match" too) is asked for until two answers agree, or three where what they agree
+on looks wrong.  That there are no records from a day on which some were seen is never believed: what changes goes to a
+later day, and leaves no list without an end.
 """
 
 from __future__ import annotations
@@ -136,17 +138,33 @@ def _settled(fetch: Fetch, question: Question, progress: Progress) -> Listing:
         records = _records(listing)
         full = listing.token is not None and 0 < progress.page_size <= len(records)
         ends_reading = listing.token is None and question.token is not None
-        if listing.expired or not records or ((full or ends_reading) and not listing.unreadable and in_order(listing)):
+        if listing.expired:
             return listing
+        if records and (full or ends_reading) and not listing.unreadable and in_order(listing):
+            return listing
+        if not records and _cannot_be_empty(question, progress):
+            continue
         agreeing = [
             other
             for other in earlier
             if _records(other) == records and (other.token is None) == (listing.token is None)
         ]
-        if agreeing:
+        # Two answers that lack the same record by chance were met: what looks wrong by itself has to be said thrice.
+        if len(agreeing) > _looks_wrong(listing, progress):
             return next((each for each in (listing, *agreeing) if in_order(each)), listing)
         earlier.append(listing)
     raise _unsettled(f"arXiv answered {TRIES} times to one question, each time with other records")
+
+
+def _looks_wrong(listing: Listing, progress: Progress) -> bool:
+    """A record twice, or a page that goes on and is shorter than others were."""
+    distinct = len(_records(listing))
+    twice = distinct < len(listing.records) + len(listing.unreadable)
+    return twice or (listing.token is not None and distinct < progress.page_size)
+
+
+def _cannot_be_empty(question: Question, progress: Progress) -> bool:
+    return question.token is None and progress.reached is not None and progress.until is None
 
 
 def _advance(progress: Progress, listing: Listing) -> tuple[Progress, bool]:

@@ -24,10 +24,10 @@ from paperlab.store.database import Engine
 from tests import fakes
 from tests.fakes import FakeArxiv, make_papers
 
-TODAY = datetime.now(UTC).replace(microsecond=0, hour=12, minute=0, second=0)
+NOON = datetime.now(UTC).replace(microsecond=0, hour=12, minute=0, second=0) - timedelta(days=1)  # never in the future
 
 
-def spread(days: int, each: int, newest: datetime = TODAY) -> list[Paper]:
+def spread(days: int, each: int, newest: datetime = NOON) -> list[Paper]:
     """`each` papers on each of so many days, a minute apart."""
     moments = [newest - timedelta(days=day, minutes=minute) for day in range(days) for minute in range(each)]
     made = zip(make_papers(days * each), moments, strict=True)
@@ -102,14 +102,14 @@ def test_a_set_holds_only_its_categories(lab_of):
 
 def test_records_of_the_days_that_were_asked_for_come_and_no_others(lab_of):
     lab = lab_of(spread(10, 3))
-    since, until = (TODAY - timedelta(days=6)).date(), (TODAY - timedelta(days=4)).date()
+    since, until = (NOON - timedelta(days=6)).date(), (NOON - timedelta(days=4)).date()
     lab.harvest(since=since, until=until)
     assert {paper.updated_at.date() for paper in lab.held().values()} == {since + timedelta(days=n) for n in range(3)}
 
 
 def test_a_time_of_until_is_not_included_as_the_command_line_gives_it(lab_of):
     lab = lab_of(spread(4, 2))
-    end = datetime.combine((TODAY - timedelta(days=1)).date(), datetime.min.time(), UTC)
+    end = datetime.combine((NOON - timedelta(days=1)).date(), datetime.min.time(), UTC)
     lab.harvest(until=end)
     assert max(paper.updated_at for paper in lab.held().values()) < end
 
@@ -133,7 +133,48 @@ def test_a_day_with_many_pages_is_read_with_tokens_until_two_readings_agree(lab_
 def test_nothing_to_harvest_is_complete(lab_of):
     lab = lab_of(spread(1, 3))
     receipt = lab.harvest("econ")
-    assert (receipt.status, receipt.announced, receipt.requests) == (ReceiptStatus.COMPLETE, 0, 1)
+    assert (receipt.status, receipt.announced, receipt.requests) == (ReceiptStatus.COMPLETE, 0, 2)
+
+
+def nothing(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
+    """arXiv's words for an empty list, where it is not empty."""
+    exchange.body = (
+        b'<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/"><responseDate>2026-11-23T00:00:00Z</responseDate>'
+        b'<request>http://localhost/oai</request><error code="noRecordsMatch">empty</error></OAI-PMH>'
+    )
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_one_answer_that_says_there_is_nothing_ends_no_harvest(lab_of, monkeypatch, number):
+    monkeypatch.setitem(fakes.FAULTS, "nothing", nothing)
+    lab = lab_of(spread(20, 4), page_size=10)
+    lab.arxiv.set_schedule(fakes.at({number: ["nothing"]}))
+    with suppress(Stopped):
+        lab.harvest()
+    lab.arxiv.set_schedule(fakes.never)
+    lab.harvest()
+    assert lab.held() == lab.truth()
+
+
+def test_a_server_that_keeps_saying_there_is_nothing_where_there_was_something_is_not_believed(lab_of, monkeypatch):
+    monkeypatch.setitem(fakes.FAULTS, "nothing", nothing)
+    lab = lab_of(spread(20, 4), page_size=10)
+    lab.arxiv.set_schedule(lambda number: ["nothing"] if number > 4 else [])
+    with pytest.raises(Stopped, match="other records"):
+        lab.harvest()
+    lab.arxiv.set_schedule(fakes.never)
+    lab.harvest()
+    assert lab.held() == lab.truth()
+
+
+def test_a_set_that_was_done_in_another_command_is_asked_for_in_this_one(lab_of):
+    lab = lab_of(spread(6, 6), page_size=10)
+    with pytest.raises(Stopped):
+        lab.harvest("cs:cs:CL", "cs:cs:LG", max_requests=9)
+    lab.harvest("cs:cs:LG")
+    lab.arxiv.requests.clear()
+    lab.harvest("cs:cs:CL", "stat")
+    assert any("cs%3Acs%3ACL" in words or "cs:cs:CL" in words for words in lab.asked())
 
 
 # --- going on -------------------------------------------------------------------------------------------------
@@ -224,10 +265,10 @@ def test_a_set_that_a_stopped_harvest_of_more_sets_came_through_is_harvested_whe
 def test_days_between_two_harvests_that_nobody_asked_for_are_still_to_come(lab_of):
     lab = lab_of(spread(30, 2))
     with database.session(lab.engine) as session:
-        harvests.save(session, "oai:cs:finished", {"began": str((TODAY - timedelta(days=20)).date())}, TODAY)
-    lab.harvest(since=(TODAY - timedelta(days=3)).date())
+        harvests.save(session, "oai:cs:finished", {"began": str((NOON - timedelta(days=20)).date())}, NOON)
+    lab.harvest(since=(NOON - timedelta(days=3)).date())
     lab.harvest()
-    assert min(paper.updated_at for paper in lab.held().values()).date() == (TODAY - timedelta(days=21)).date()
+    assert min(paper.updated_at for paper in lab.held().values()).date() == (NOON - timedelta(days=21)).date()
 
 
 def test_a_harvest_by_clocks_that_were_ahead_is_looked_at_again(lab_of):
@@ -245,11 +286,11 @@ def test_a_harvest_by_clocks_that_were_ahead_is_looked_at_again(lab_of):
 
 def test_a_bulk_edit_between_two_pages_skips_no_record(lab_of):
     """Tokens count records: those that were shown and then move away pull others past the count."""
-    lab = lab_of(spread(1, 60, TODAY - timedelta(days=3)), page_size=20)
+    lab = lab_of(spread(1, 60, NOON - timedelta(days=3)), page_size=20)
     moved = sorted(lab.arxiv.papers)[-5:]  # the first ones of the list
 
     def edit(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
-        exchange.after.append(lambda: lab.arxiv.oai.edit(moved, TODAY - timedelta(days=1)))
+        exchange.after.append(lambda: lab.arxiv.oai.edit(moved, NOON - timedelta(days=1)))
 
     fakes.FAULTS["bulk edit"] = edit
     try:
@@ -449,6 +490,6 @@ def test_a_wrong_address_is_said(lab_of):
 
 def test_progress_is_kept_as_it_was():
     seen = oai_walk.Seen().plus([("2401.00001", date(2024, 1, 1)), ("2401.00002", None)])
-    progress = oai_walk.Progress(date(2017, 1, 1), None, TODAY.date(), TODAY.date(), "t", seen, None, 2, False, 7)
+    progress = oai_walk.Progress(date(2017, 1, 1), None, NOON.date(), NOON.date(), "t", seen, None, 2, False, 7)
     assert oai_walk.Progress.from_state(progress.as_state()) == progress
     assert oai_walk.Progress.from_state(oai_walk.Progress().as_state()) == oai_walk.Progress()
