@@ -14,25 +14,31 @@ _PAPER = (
     r"(?:paper|article|manuscript|submission|work|version|preprint|pre-print|e-?print|report|note|letter|thesis"
     r"|chapter|document|study|draft|contribution)"
 )
-_TAKEN_BACK = r"(?:withdr(?:aw[a-z]*|ew|own)|retracted)"
+_TAKEN_BACK = r"(?:withdr(?:awn|aw|awan|awed|ew|own)|retracted)"
 """With the spellings that stand in real comments: "withdraw", "withdrawan"."""
-_ARXIV = r"(?:the\s+)?(?:arxiv|archive|e-?print|public|this\s+(?:site|server)|consideration)"
+_PASSIVE = r"(?:withdrawn|retracted)"
+_ARXIV = r"(?:the\s+)?(?:arxiv|archive|e-?print|public|this\s+(?:site|server)|consideration(?!\s+(?:at|by|in|for)\b))"
 _NOT_ELSEWHERE = rf"(?!(?:\s+by[^.;,]{{1,40}}?)?\s+from\s+(?!{_ARXIV}))"
 """Withdrawn from a conference or a journal is not withdrawn from arXiv."""
 _ADVERBS = r"(?:\s+(?:now|temporarily|formally|permanently|hereby|since|voluntarily|officially)){0,2}"
 _ADMINISTRATORS = r"(?:arxiv(?:'s)?\s+)?(?:admin(?:istrator|istration)?s?|moderators?)"
 
+_ENDS_THERE = (
+    r"(?=\s*(?:$|[.:;,!)\]]|[-\N{EN DASH}\N{EM DASH}])"
+    rf"|\s+(?:by|due|because|as|since|for|on|after|until|pending|temporarily|from\s+{_ARXIV}"
+    r"|in\s+favou?r|and\s+(?:replaced|superseded|merged))\b)"
+)
+"""What follows where the words say that something was withdrawn, and not what it withdraws."""
+
 _SUBJECT = re.compile(
     rf"(?:(?:due|owing)\s+to[^.;]{{1,120}},\s*|because[^.;]{{1,150}},\s*)?"
     rf"(?:(?:this|the|our|present|current|whole)\s+){{0,2}}(?:{_PAPER}|it)\s+"
-    rf"(?:(?:has|have|had){_ADVERBS}\s+been|was|is|being|has|been)?{_ADVERBS}\s*{_TAKEN_BACK}\b{_NOT_ELSEWHERE}",
+    rf"(?:(?:(?:has|have|had){_ADVERBS}\s+been|(?:was|is)(?:\s+being)?|being|has|been){_ADVERBS}\s+{_TAKEN_BACK}\b"
+    rf"|{_ADVERBS}\s*{_PASSIVE}{_ENDS_THERE}){_NOT_ELSEWHERE}",
     re.IGNORECASE,
 )
 _ALONE = re.compile(
-    rf"(?:temporarily\s+)?{_TAKEN_BACK}{_NOT_ELSEWHERE}"
-    r"(?=\s*(?:$|[.:;,!)\]]|[-\N{EN DASH}\N{EM DASH}])"
-    rf"|\s+(?:by|due|because|as|since|for|on|after|until|pending|temporarily|from\s+{_ARXIV}"
-    r"|in\s+favou?r|and\s+(?:replaced|superseded|merged))\b)",
+    rf"(?:temporarily\s+)?{_TAKEN_BACK}{_NOT_ELSEWHERE}{_ENDS_THERE}",
     re.IGNORECASE,
 )
 _WE = re.compile(
@@ -47,7 +53,7 @@ _REMOVED = re.compile(
     rf"|because|due|for\s+violat\w+))|removed\s+by\s+{_ADMINISTRATORS})",
     re.IGNORECASE,
 )
-_TITLE = re.compile(rf"\s*(?:[\[(]\s*{_TAKEN_BACK}\b[^\])]{{0,40}}[\])]|{_TAKEN_BACK}\s*:)", re.IGNORECASE)
+_TITLE = re.compile(rf"\s*(?:[\[(]\s*{_PASSIVE}\b[^\])]{{0,40}}[\])]|{_PASSIVE}\s*:)", re.IGNORECASE)
 _LEADING_NOTE = re.compile(r"(?:arxiv\s+admin\s+note|note|notice|remark|comments?)\s*:\s*", re.IGNORECASE)
 _FIRST = 400
 """Characters of an abstract in which its first sentence is looked for."""

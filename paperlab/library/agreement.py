@@ -9,6 +9,8 @@ is held that the query API described, a harvest changes what the words say, neve
 - texts stay as held if they are the same but for white space.
 
 The query API's own answers overwrite without this rule, so that the store ends at its way whichever came first.
+
+A dump may be older than what is held.  Of a version that arXiv itself described to us it fills in only what is missing.
 """
 
 from __future__ import annotations
@@ -41,6 +43,19 @@ def as_held(arriving: Paper, held: Paper | None) -> Paper:
         doi=_same(arriving.doi, held.doi),
         authors=held.authors if same_people else arriving.authors,
         categories=held.categories if same_categories else arriving.categories,
+    )
+
+
+def beneath(arriving: Paper, held: Paper | None) -> Paper:
+    """`arriving` from a dump, under what is held: the same version, told by arXiv itself, keeps what it says."""
+    if held is None or held.source in {SEED, arriving.source} or held.version != arriving.version:
+        return as_held(arriving, held)
+    return replace(
+        held,
+        comment=held.comment or arriving.comment,
+        journal_ref=held.journal_ref or arriving.journal_ref,
+        doi=held.doi or arriving.doi,
+        withdrawn=held.withdrawn or (arriving.withdrawn and not held.comment),
     )
 
 

@@ -36,6 +36,7 @@ OVERLAP = timedelta(days=1)
 """Before the first answer of the last harvest: answers come from caches, and a day is not over when it is asked for."""
 DISTRUST = timedelta(days=7)
 """How far back a harvest begins where the last one's dates lie in the future: a clock was wrong."""
+DELETED = "deleted by arXiv"
 MAX_TRIES = 7
 """Harvests that ask for a record which could not be read, before it is given up."""
 _NAMED = 20
@@ -124,13 +125,21 @@ class _Plan:
 def _plan_all(
     session: Session, sets: tuple[str, ...], since: date | None, until: date | None, now: datetime
 ) -> list[_Plan]:
+    for each in sets:
+        _forget_other_commands(session, each, sets)
     planned = [_plan(session, each, since, until, now) for each in sets]
     if not all(plan.done for plan in planned):
         return planned
-    # Left by a harvest of more sets than these.
     for plan in planned:
         harvests.drop(session, plan.name)
     return [_plan(session, each, since, until, now) for each in sets]
+
+
+def _forget_other_commands(session: Session, name: str, sets: tuple[str, ...]) -> None:
+    """That a set came to its end tells only the command that was stopped at another set to leave it out."""
+    for unfinished, state in harvests.named(session, f"{oai_pmh.SOURCE}:{name}:from ").items():
+        if state.get("done") and state.get("sets") != list(sets):
+            harvests.drop(session, unfinished)
 
 
 def _plan(session: Session, name: str, since: date | None, until: date | None, now: datetime) -> _Plan:
@@ -159,13 +168,15 @@ class _Harvest:
     outcomes: dict[str, str] = field(default_factory=dict)
     """What became of each paper in this harvest: "new", "revised" or "unchanged"."""
     open: dict[str, Unreadable] = field(default_factory=dict)
-    """Records that could not be read, of papers that are not held; by identifier, or by flaw where there is none."""
+    """Records that could not be read, and so may be versions that are not held; by identifier, or by flaw."""
     unreadable: dict[str, None] = field(default_factory=dict)
     """Every flaw met."""
     deleted: set[str] = field(default_factory=set)
     reached: datetime | None = None
+    sets: list[str] = field(default_factory=list)
 
     def run(self, planned: Sequence[_Plan]) -> Receipt:
+        self.sets = [plan.set for plan in planned]
         try:
             for plan in planned:
                 if not plan.done:
@@ -196,7 +207,8 @@ class _Harvest:
         self.reached = _midnight(reached) or self.reached
         with database.session(self.engine) as session:
             self._store(session, step.listing, now)
-            harvests.save(session, plan.name, step.progress.as_state() | {"done": step.done}, now)
+            state = step.progress.as_state() | {"done": step.done, "sets": self.sets}
+            harvests.save(session, plan.name, state, now)
             if step.done:
                 self._note_end(session, plan, step.progress, now)
             self.receipt = self._describe(ReceiptStatus.RUNNING, "", now)
@@ -225,6 +237,7 @@ class _Harvest:
         for record in listing.records:
             if record.deleted:
                 self.deleted.add(record.arxiv_id)
+                self.open.pop(record.arxiv_id, None)
                 if record.arxiv_id in held:
                     arriving.append(replace(held[record.arxiv_id], withdrawn=True))
             elif record.paper is not None:
@@ -255,9 +268,7 @@ class _Harvest:
         is_held = before is not None and before.source != papers.SEED
         version = before.version + 1 if before and is_held else 1
         gaps.note(session, each.arxiv_id, version, source=oai_pmh.SOURCE, reason=each.flaw, now=now)
-        if is_held:
-            self.outcomes.setdefault(each.arxiv_id, "unchanged")
-        elif each.arxiv_id not in self.outcomes:
+        if each.arxiv_id not in self.outcomes:
             self.open[each.arxiv_id] = each
 
     def _ask_for_unreadable(self) -> None:
@@ -266,14 +277,22 @@ class _Harvest:
             gaps.close_held(session, sync.time_of(self.client.clock))
             left = [gap.arxiv_id for gap in gaps.still_open(session) if gap.source == oai_pmh.SOURCE]
         for arxiv_id in dict.fromkeys(left):
-            told = oai_pmh.fetch_record(self.client, self.settings.arxiv.oai_url, arxiv_id)
+            told = self._fetch_record(arxiv_id)
             now = sync.time_of(self.client.clock)
             with database.session(self.engine) as session:
                 if isinstance(told, Record):
                     self._store(session, Listing((told,), now), now)
-                    gaps.close(session, arxiv_id, source=oai_pmh.SOURCE, outcome=gaps.HELD, now=now)
+                    outcome = DELETED if told.deleted else gaps.HELD
+                    gaps.close(session, arxiv_id, source=oai_pmh.SOURCE, outcome=outcome, now=now)
                 else:
                     gaps.note_tries(session, [arxiv_id], limit=MAX_TRIES, now=now)
+
+    def _fetch_record(self, arxiv_id: str) -> object:
+        """The record, or what arXiv has instead of it: one identifier that is refused keeps no other from its turn."""
+        try:
+            return oai_pmh.fetch_record(self.client, self.settings.arxiv.oai_url, arxiv_id)
+        except InvalidInput as refusal:
+            return refusal
 
     def _what_is_open(self) -> str:
         if not self.unreadable:

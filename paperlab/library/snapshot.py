@@ -20,10 +20,10 @@ from paperlab.arxiv.limiter import Clock
 from paperlab.arxiv.snapshot import Batch, Identity, Position, Unreadable
 from paperlab.entities import Paper, Receipt, ReceiptStatus
 from paperlab.errors import PaperlabError, TryAgain
-from paperlab.library import arrivals, landmarks, profiles
+from paperlab.library import agreement, arrivals, landmarks, profiles
 from paperlab.library.sync import Stopped, only_sync, start_receipt
 from paperlab.settings import Settings
-from paperlab.store import bulk, database, harvests, matches, receipts
+from paperlab.store import bulk, database, harvests, matches, papers, receipts
 from paperlab.store.database import Engine, Session
 
 KIND = "snapshot"
@@ -245,6 +245,8 @@ def take(session: Session, settings: Settings, arriving: tuple[Paper, ...], now:
         tally.unchanged += len(found.unchanged)
         arriving = found.others
     if arriving:
+        held = {paper.arxiv_id: paper for paper in papers.get_many(session, [each.arxiv_id for each in arriving])}
+        arriving = tuple(agreement.beneath(paper, held.get(paper.arxiv_id)) for paper in arriving)
         counts = arrivals.take(session, settings, arriving, now)
         tally.new += counts.new
         tally.revised += counts.revised

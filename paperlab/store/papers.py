@@ -129,8 +129,15 @@ def _replaces(arriving: Paper, held: Paper) -> bool:
 
 
 def _still_withdrawn(arriving: Paper, held: Paper) -> Paper:
-    """A version that was withdrawn stays so, though not every source says it: OAI-PMH knows without a comment."""
-    if held.withdrawn and arriving.version == held.version:
+    """A version that was withdrawn stays so, though not every source says it: OAI-PMH knows without a comment.
+
+    Other words of the same version count for themselves: a remark that was mended takes the withdrawal back.
+    """
+    same_words = all(
+        normalised(getattr(arriving, name)) == normalised(getattr(held, name))
+        for name in ("title", "abstract", "comment")
+    )
+    if held.withdrawn and arriving.version == held.version and same_words:
         return replace(arriving, withdrawn=True)
     return arriving
 

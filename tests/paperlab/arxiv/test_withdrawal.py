@@ -66,6 +66,10 @@ def test_a_paper_that_was_taken_back_is_recognised(comment):
         "duplicate text removed from the introduction",
         "A study of retracted articles, 20 pages",
         "On retraction and withdrawal in dialogue",
+        "This paper withdraws Lemma 2 of an earlier one",
+        "This version withdraws the claim of Theorem 3",
+        "This note retracted no claims",
+        "withdrawn from consideration at NeurIPS 2023; now under review at TMLR",
     ],
 )
 def test_other_sentences_with_these_words_are_no_withdrawal(comment):
@@ -103,3 +107,17 @@ def test_of_the_real_comments_with_these_words_those_of_the_usual_form_count_and
                 counted[False] += 1
     assert counted[True] >= 15
     assert counted[False] >= 50
+
+
+@pytest.mark.parametrize(
+    ("abstract", "title"),
+    [
+        ("This study withdrew opioids from mice.", None),
+        ("The study withdrawal rate was 12 %.", None),
+        (None, "Withdrawal: Modelling Liquidity"),
+        (None, "[Withdrawal] symptoms"),
+        (None, "Withdrawing: A Game"),
+    ],
+)
+def test_withdrawal_as_a_subject_of_research_is_no_withdrawal(abstract, title):
+    assert not is_withdrawn(None, abstract, title)

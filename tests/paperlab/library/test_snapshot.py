@@ -194,6 +194,19 @@ def test_what_the_query_api_brought_is_known_again(tmp_path, store_at):
     assert rows(store[0]) == before
 
 
+def test_an_older_dump_fills_in_what_is_missing_and_takes_nothing_away(tmp_path, store_at):
+    store = store_at("home")
+    (told,) = some_papers(1)
+    told = replace(told, source="query-api", comment="accepted at ACL", journal_ref="ACL 2026", doi=None)
+    with database.session(store[0]) as session:
+        arrivals.take(session, store[1], [told], NOW)
+    dumped = replace(told, comment="4 pages", journal_ref=None, doi="10.1000/1", categories=told.categories[:1])
+    receipt = import_(store, dumps.write(tmp_path / "old.jsonl", [dumped]))
+    assert (receipt.new, receipt.revised) == (0, 1)
+    with database.read_only(store[0]) as session:
+        assert papers.get(session, told.arxiv_id) == replace(told, doi="10.1000/1")
+
+
 def test_where_there_is_no_fast_way_the_slow_one_serves(tmp_path, store_at, monkeypatch):
     fast, other = store_at("fast"), store_at("other")
     path = dumps.write(tmp_path / "one.jsonl", some_papers(100))

@@ -76,6 +76,12 @@ def test_a_withdrawal_under_the_same_version_is_a_change_and_stays_until_the_nex
     assert papers.get(session, V1.arxiv_id) == V2
 
 
+def test_a_remark_of_the_same_version_that_was_mended_takes_a_withdrawal_back(session):
+    papers.upsert(session, [replace(V1, comment="This paper has been withdrawn", withdrawn=True)], NOW)
+    papers.upsert(session, [replace(V1, comment="12 pages")], NOW)
+    assert papers.get(session, V1.arxiv_id) == replace(V1, comment="12 pages")
+
+
 def test_an_abstract_wrapped_anew_by_the_server_is_no_change(session):
     wrapped = replace(V1, abstract=V1.abstract.replace(" ", "\n", 7) + "\n")
     papers.upsert(session, [V1], NOW)
