@@ -10,15 +10,16 @@ A window that was left half way goes on where it stopped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import categories, query_api
 from paperlab.arxiv.limiter import Clock
-from paperlab.errors import InvalidInput
+from paperlab.errors import InvalidInput, NotReady
 from paperlab.library.walk import Question, whole_minute
 from paperlab.settings import Settings
-from paperlab.store import cursors, database, upgrade
+from paperlab.store import cursors, database, extent, upgrade
+from paperlab.store.database import Session
 
 FIRST_SYNC = timedelta(days=7)
 OVERLAP = timedelta(days=2)
@@ -26,6 +27,10 @@ OVERLAP = timedelta(days=2)
 FAR_FUTURE = timedelta(days=366)
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far ahead of now a cursor may have been moved before the clock of then is taken to have been wrong."""
+CLOCK_MAY_BE_BEHIND = timedelta(days=3)
+"""How far before the newest paper held a clock may stand: arXiv's papers are hours old when they come."""
+_EARLIEST_CLOCK = datetime(2020, 1, 1, tzinfo=UTC)
+"""A machine without a battery starts in 1970, or when its firmware was made."""
 NIGHTLY = "nightly"
 WINDOW = "window"
 ANNOUNCEMENTS = "announcements"
@@ -46,6 +51,28 @@ class SyncOptions:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What the store knows that decides what is asked: the cursors, without those that a clock ahead of time moved."""
+
+    cursors: Mapping[str, datetime] = field(default_factory=dict)
+    set_back: Mapping[str, datetime | None] = field(default_factory=dict)
+    """What becomes of those once arXiv has answered: the time to go back to, or None where to begin anew."""
+
+    @classmethod
+    def of(cls, session: Session, now: datetime) -> Held:
+        """A cursor that was moved in the future was moved by a clock that was ahead: its seven days were not the last.
+
+        The next night looks at the last seven days again, and an unfinished first sync begins anew.  A window that was
+        asked for by date goes on: its days are the user's, and how far it came is by arXiv's dates.
+        """
+        reached = cursors.every(session)
+        wrong = cursors.moved_after(session, now + CLOCK_TOLERANCE)
+        set_back = {name: _set_back(name, reached[name], now) for name in wrong if not _is_by_date(name)}
+        trusted = {name: moment for name, at in reached.items() if (moment := set_back.get(name, at)) is not None}
+        return cls(trusted, set_back)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a sync would ask now."""
 
@@ -57,6 +84,8 @@ class Plan:
     """The cursor of an unfinished window."""
     first: bool = False
     page_size: int = 0
+    set_back: Mapping[str, datetime | None] = field(default_factory=dict)
+    """As in Held."""
 
     @property
     def query(self) -> str:
@@ -65,15 +94,15 @@ class Plan:
         return f"{question.text}, {order}"
 
 
-def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions, now: datetime) -> Plan:
-    """Decide what to ask, from the cursors held.
+def plan(held: Held, settings: Settings, options: SyncOptions, now: datetime) -> Plan:
+    """Decide what to ask, from what is held.
 
     Raises InvalidInput for an unknown profile or category and for an empty window.
     """
     asked = options.categories or settings.profile(options.profile).categories
     names = categories.validate(sorted(asked))
     cursor_name = f"{query_api.SOURCE}:{'+'.join(names)}"
-    cursor = held.get(cursor_name)
+    cursor = held.cursors.get(cursor_name)
     explicit = options.since is not None or options.until is not None
     if cursor is not None and cursor > now:
         # A clock that was ahead wrote it: nothing was announced in the future, so what it passes is looked at again.
@@ -81,7 +110,7 @@ def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions,
     if cursor is not None and not explicit:
         floor = cursor - OVERLAP
         question = Question(names, floor=floor)
-        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=_night_page(settings))
+        return Plan(NIGHTLY, question, cursor_name, cursor, page_size=_night_page(settings), set_back=held.set_back)
     _refuse_absurd(options, now)
     until = options.until or now
     since = options.since or until - FIRST_SYNC
@@ -91,26 +120,48 @@ def plan(held: Mapping[str, datetime], settings: Settings, options: SyncOptions,
             "--since must be before --until",
         )
     progress_name = f"{cursor_name}:{_window_name(options) if explicit else 'first'}"
-    reached = held.get(progress_name)
+    reached = held.cursors.get(progress_name)
     question = Question(names, since=whole_minute(reached or since), until=whole_minute(until + timedelta(seconds=59)))
-    return Plan(WINDOW, question, cursor_name, cursor, progress_name, not explicit, settings.arxiv.page_size)
+    size = settings.arxiv.page_size
+    return Plan(WINDOW, question, cursor_name, cursor, progress_name, not explicit, size, held.set_back)
 
 
 def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Plan:
-    """What a sync would ask now.  Asks nothing, writes nothing, creates nothing."""
+    """What a sync would ask now.  Asks nothing, writes nothing, creates nothing.
+
+    Raises what `plan` raises, and NotReady where this machine's clock can't be right.
+    """
+    now = datetime.fromtimestamp((clock or Clock()).wall(), UTC)
     engine = database.connect(settings)
-    held: Mapping[str, datetime] = {}
     with database.storage_errors(engine):
         missing = upgrade.check(engine).state == "missing"
-    if not missing:
-        with database.read_only(database.open_database(settings)) as session:
-            held = cursors.every(session)
-    return plan(held, settings, options, datetime.fromtimestamp((clock or Clock()).wall(), UTC))
+    if missing:
+        return plan(Held(), settings, options, now)
+    with database.read_only(database.open_database(settings)) as session:
+        refuse_wrong_clock(session, now)
+        return plan(Held.of(session, now), settings, options, now)
 
 
-def is_of_window(cursor_name: str) -> bool:
-    """Whether a cursor is that of an unfinished window, and not that of the nights."""
-    return cursor_name.count(":") > 1
+def refuse_wrong_clock(session: Session, now: datetime) -> None:
+    """Raises NotReady where this machine's clock can't be right: what it says would move cursors for good."""
+    newest = extent.held_after(session, now + CLOCK_MAY_BE_BEHIND)
+    if newest is not None:
+        raise NotReady(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M}, but a paper held is of {newest:%Y-%m-%d %H:%M}",
+            "set the clock; then: paperlab doctor",
+        )
+    if now < _EARLIEST_CLOCK:
+        raise NotReady(f"this machine's clock says {now:%Y-%m-%d %H:%M}", "set the clock; then: paperlab doctor")
+
+
+def _is_by_date(cursor_name: str) -> bool:
+    """Whether a cursor is that of an unfinished window of the user's dates."""
+    return ".." in cursor_name.partition(":")[2]
+
+
+def _set_back(cursor_name: str, reached: datetime, now: datetime) -> datetime | None:
+    is_of_night = cursor_name.count(":") == 1
+    return min(reached, now - FIRST_SYNC) if is_of_night else None
 
 
 def _night_page(settings: Settings) -> int:

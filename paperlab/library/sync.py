@@ -25,15 +25,15 @@ from paperlab.errors import NotReady, PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles, relevance
 from paperlab.library.plan import (
     ANNOUNCEMENTS,
-    CLOCK_TOLERANCE,
     FIRST_SYNC,
     NIGHTLY,
     OVERLAP,
     WINDOW,
+    Held,
     Plan,
     SyncOptions,
-    is_of_window,
     plan,
+    refuse_wrong_clock,
 )
 from paperlab.library.walk import Question, Step, walk
 from paperlab.settings import Settings
@@ -71,28 +71,19 @@ def run(
 
 
 def prepare(engine: Engine, settings: Settings, options: SyncOptions, clock: Clock) -> Plan:
-    """What there is to do before anything is asked, and what will be asked.  The sync lock is held."""
+    """What there is to do before anything is asked, and what will be asked.  The sync lock is held.
+
+    Raises NotReady, with nothing written, where this machine's clock can't be right.
+    """
     now = time_of(clock)
+    with database.read_only(engine) as session:
+        refuse_wrong_clock(session, now)
     landmarks.seed(engine, settings, now)
     profiles.rematch_changed(engine, settings.profiles, now)
     with database.session(engine) as session:
-        _distrust_future(session, now)
-        planned = plan(cursors.every(session), settings, options, now)
+        planned = plan(Held.of(session, now), settings, options, now)
         receipts.close_dead(session, kinds=(NIGHTLY, WINDOW, ANNOUNCEMENTS), now=now)
     return planned
-
-
-def _distrust_future(session: Session, now: datetime) -> None:
-    """A cursor that was moved in the future was moved by a clock that was ahead: its seven days were not the last ones.
-
-    The next night looks at the last seven days again, and an unfinished window begins anew.
-    """
-    for name in cursors.moved_after(session, now + CLOCK_TOLERANCE):
-        reached = cursors.get(session, name)
-        if is_of_window(name) or reached is None:
-            cursors.drop(session, name)
-        else:
-            cursors.move(session, name, min(reached, now - FIRST_SYNC), now)
 
 
 def start_receipt(
@@ -139,6 +130,8 @@ class _Sync:
     """Of a window, what has not been walked to yet."""
     unreadable: dict[str, None] = field(default_factory=dict)
     """Entries that came but could not be read, each with its flaw."""
+    corrected: set[str] = field(default_factory=set)
+    """Cursors that were set back in this sync."""
     newest: datetime | None = None
     """The latest update at the head of the list."""
 
@@ -188,6 +181,7 @@ class _Sync:
         if step.first:
             self.newest = max((p.updated_at for p in step.papers if p.updated_at <= now), default=None)
         with database.session(self.engine) as session:
+            self._set_back(session, now)
             self._store(session, step.papers, now)
             self._move_cursors(session, step, now)
             status = ReceiptStatus.RUNNING
@@ -213,6 +207,17 @@ class _Sync:
                     self.outcomes[paper.arxiv_id] = "revised"
             else:
                 self.outcomes.setdefault(paper.arxiv_id, "unchanged")
+
+    def _set_back(self, session: Session, now: datetime) -> None:
+        """Once arXiv has answered: what a clock that was ahead had moved."""
+        for name, reached in self.plan.set_back.items():
+            if cursors.get(session, name) is None or name in self.corrected:
+                continue
+            self.corrected.add(name)
+            if reached is None:
+                cursors.drop(session, name)
+            else:
+                cursors.move(session, name, reached, now)
 
     def _move_cursors(self, session: Session, step: Step, now: datetime) -> None:
         planned = self.plan

@@ -417,3 +417,46 @@ def test_a_first_sync_by_a_clock_that_was_days_ahead_is_made_up_for(lab_of):
     asked = len(lab.arxiv.requests)
     lab.sync()
     assert len(lab.arxiv.requests) == asked + 1  # once made up for, nights are short again
+
+
+# --- a clock that was once in the past ------------------------------------------------------------------------
+
+
+def test_a_clock_that_stands_before_the_papers_held_is_refused_and_changes_nothing(lab):
+    lab.sync()
+    before, asked, written = lab.cursors(), len(lab.arxiv.requests), lab.receipts()
+    for past in (datetime(1970, 1, 2, tzinfo=UTC), datetime.now(UTC) - timedelta(days=5)):
+        with pytest.raises(NotReady, match="clock says .* but a paper held is of") as refused:
+            lab.sync(later=past - datetime.now(UTC))
+        assert "paperlab doctor" in refused.value.hint
+    assert (lab.cursors(), len(lab.arxiv.requests), lab.receipts()) == (before, asked, written)
+
+
+def test_a_first_sync_in_1970_is_refused_before_anything_is_asked(lab):
+    with pytest.raises(NotReady, match="clock says 1970"):
+        lab.sync(later=datetime(1970, 1, 2, tzinfo=UTC) - datetime.now(UTC))
+    assert (lab.cursors(), lab.arxiv.requests) == ({}, [])
+
+
+def test_a_clock_an_hour_behind_sets_no_cursor_back_while_arxiv_is_away(lab):
+    lab.sync()
+    with pytest.raises(Stopped):
+        lab.sync(since=datetime.now(UTC) - timedelta(days=2), max_requests=1)
+    before = lab.cursors()
+    assert len(before) == 2
+    lab.arxiv.set_schedule(lambda _: ["406"])
+    with pytest.raises(TryAgain):
+        lab.sync(later=timedelta(hours=-1), max_requests=2)
+    assert lab.cursors() == before
+    lab.arxiv.set_schedule(fakes.never)
+    (lab.settings.home / "arxiv-limiter.json").unlink()
+    lab.sync(later=timedelta(hours=-1))
+    assert min(lab.cursors().values()) > datetime.now(UTC) - timedelta(days=9)
+    assert before.keys() == lab.cursors().keys(), "a window asked for by date goes on"
+
+
+def test_a_paper_dated_in_the_future_does_not_make_the_clock_wrong(lab):
+    lab.sync()
+    lab.arxiv.revise(lab.arxiv.arrive().arxiv_id, updated_at=datetime.now(UTC) + timedelta(days=365))
+    lab.sync()
+    assert lab.sync().status is ReceiptStatus.COMPLETE
