@@ -19,7 +19,7 @@ from paperlab.arxiv import categories, snapshot
 from paperlab.arxiv.limiter import Clock
 from paperlab.arxiv.snapshot import Batch, Identity, Position, Unreadable
 from paperlab.entities import Paper, Receipt, ReceiptStatus
-from paperlab.errors import PaperlabError, TryAgain
+from paperlab.errors import InvalidInput, PaperlabError, TryAgain
 from paperlab.library import agreement, arrivals, landmarks, profiles
 from paperlab.library.sync import Stopped, only_sync, start_receipt
 from paperlab.settings import Settings
@@ -158,6 +158,8 @@ class _Reading:
                     "run the same command again: it is read from its beginning",
                     reason="changed",
                 )
+            if start.line == 0:
+                self._refuse_what_is_no_dump()
             return self._finish(receipt, reached, ReceiptStatus.COMPLETE, self._what_is_open())
         except TryAgain as error:
             raise Stopped(error, self._finish(receipt, reached, ReceiptStatus.PARTIAL, error.message)) from error
@@ -223,6 +225,18 @@ class _Reading:
                     "no term of the profile": tally.held - tally.matching,
                 },
             },
+        )
+
+    def _refuse_what_is_no_dump(self) -> None:
+        """Raises InvalidInput where no line at all could be read; the next reading begins at the first one again."""
+        tally = self.tally
+        if not tally.unreadable or tally.held or tally.outside:
+            return
+        with database.session(self.engine) as session:
+            harvests.drop(session, self.name)
+        raise InvalidInput(
+            f"{self.options.file} is no dump of arXiv's metadata: {self._what_is_open()}",
+            "each line is one JSON object with id, title, abstract, categories and versions",
         )
 
     def _what_is_open(self) -> str:

@@ -475,3 +475,14 @@ def test_a_dump_of_damaged_lines_never_stops_the_import(tmp_path, store_at):
     assert receipt.announced == 400
     assert receipt.open > 20
     assert_index_is_whole(store[0])
+
+
+def test_a_file_of_which_no_line_can_be_read_is_no_success(tmp_path, store_at):
+    store = store_at("home")
+    path = tmp_path / "no.jsonl"
+    path.write_text('{"id": "2401.00001", "title": "No versions"}\n' * 3, encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="3 lines could not be read: line 1"):
+            import_(store, path)
+        with database.read_only(store[0]) as session:
+            assert receipts.latest(session, 1)[0].status is ReceiptStatus.FAILED
