@@ -10,7 +10,7 @@ A window that was left half way goes on where it stopped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import categories, query_api
@@ -139,7 +139,26 @@ def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None
         return plan(Held(), settings, options, now)
     with database.read_only(database.open_database(settings)) as session:
         refuse_wrong_clock(session, now)
-        return plan(Held.of(session, now), settings, options, now)
+        return of_store(session, settings, options, now)
+
+
+def of_store(session: Session, settings: Settings, options: SyncOptions, now: datetime) -> Plan:
+    """`plan`, with what the store knows of the list that will be walked through.  Raises what `plan` raises."""
+    planned = plan(Held.of(session, now), settings, options, now)
+    return replace(planned, question=replace(planned.question, reaches=_reaches(session, planned)))
+
+
+def _reaches(session: Session, planned: Plan) -> datetime | None:
+    """How far a list goes at least: no paper leaves it, though one that is revised goes to its head."""
+    question = planned.question
+    if question.floor is None:
+        if question.since is None or question.until is None:
+            return None
+        return extent.first_submitted(session, question.categories, question.since, question.until)
+    for reached in (question.floor, planned.cursor):
+        if reached is not None and extent.any_updated_by(session, question.categories, reached):
+            return reached
+    return None
 
 
 def refuse_wrong_clock(session: Session, now: datetime) -> None:

@@ -29,10 +29,9 @@ from paperlab.library.plan import (
     NIGHTLY,
     OVERLAP,
     WINDOW,
-    Held,
     Plan,
     SyncOptions,
-    plan,
+    of_store,
     refuse_wrong_clock,
 )
 from paperlab.library.walk import Question, Step, walk
@@ -81,7 +80,7 @@ def prepare(engine: Engine, settings: Settings, options: SyncOptions, clock: Clo
     landmarks.seed(engine, settings, now)
     profiles.rematch_changed(engine, settings.profiles, now)
     with database.session(engine) as session:
-        planned = plan(Held.of(session, now), settings, options, now)
+        planned = of_store(session, settings, options, now)
         receipts.close_dead(session, kinds=(NIGHTLY, WINDOW, ANNOUNCEMENTS), now=now)
     return planned
 

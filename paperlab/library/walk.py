@@ -7,14 +7,15 @@ arXiv's pages come short, empty, shuffled, with entries twice, and move while th
 - a total that falls is believed when two answers in a row say so, and none is believed that only one answer named;
 - neighbouring pages overlap, at least by the papers that share the last sort key, because the order of ties moves;
   pages with nothing in common mean that the list moved under us: the walk begins again;
-- a walk through a window must have seen as many papers as the window holds, or it is repeated.
+- a walk through a window must have seen as many papers as the window holds, or it is repeated;
+- a list that ends before it reaches a paper that we hold of it is cut, however often its total is repeated.
 
 What is missing in the end is said in the last step; the caller lets no cursor pass it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +41,8 @@ class Question:
     since: datetime | None = None
     until: datetime | None = None
     floor: datetime | None = None
+    reaches: datetime | None = None
+    """The list goes on at least to here: a paper of it is held that is as far down (in a window: up)."""
 
     @property
     def text(self) -> str:
@@ -51,6 +54,14 @@ class Question:
 
     def key(self, paper: Paper) -> datetime:
         return paper.submitted_at if self.floor is None else paper.updated_at
+
+    def is_cut(self, keys: Iterable[datetime]) -> bool:
+        """Whether a list with these keys ends too early.  Categories without a date are never empty."""
+        if self.reaches is None:
+            return self.floor is not None and self.since is None and not any(True for _ in keys)
+        if self.floor is None:
+            return not any(key >= self.reaches for key in keys)
+        return not any(key <= self.reaches for key in keys)
 
 
 @dataclass(frozen=True)
@@ -91,9 +102,9 @@ def walk(fetch: Fetch, question: Question, page_size: int, now: datetime) -> Ite
         if not since < half < until:
             yield Step((), missing=1, last=True)  # over 30,000 papers in one minute
             return
-        for step in walk(fetch, replace(question, since=since, until=half), page_size, now):
+        for step in walk(fetch, replace(question, since=since, until=half, reaches=None), page_size, now):
             yield replace(step, first=False, last=False)
-        for step in walk(fetch, replace(question, since=half, until=until), page_size, now):
+        for step in walk(fetch, replace(question, since=half, until=until, reaches=None), page_size, now):
             yield replace(step, first=False)
 
 
@@ -103,14 +114,14 @@ def whole_minute(moment: datetime) -> datetime:
 
 
 def _through_window(pages: _Pages) -> Iterator[Step]:
-    seen: set[str] = set()
+    seen: dict[str, datetime] = {}
     for attempt in range(RESTARTS + 1):
         start, whole = 0, True
         while True:
             part = pages.slice(start)
             if (pages.total or 0) > query_api.MAX_RESULTS:
                 raise TooMany
-            seen.update(part.ids)
+            seen.update((paper.arxiv_id, pages.question.key(paper)) for paper in part.papers)
             whole = whole and not part.missing
             if not part.papers or part.end >= (pages.total or 0):
                 break
@@ -118,7 +129,7 @@ def _through_window(pages: _Pages) -> Iterator[Step]:
             remaining = max(0, (pages.total or 0) - len(seen))
             yield Step(part.papers, remaining=remaining, whole_up_to=up_to, first=start == 0)
             start += pages.advance(part)
-        agreed = pages.total_is_confirmed()
+        agreed = pages.total_is_confirmed() and not pages.question.is_cut(seen.values())
         missing = max(0, (pages.total or 0) - len(seen)) or (0 if agreed and pages.total is not None else 1)
         if not missing or pages.extra <= 0 or attempt == RESTARTS:
             yield Step(part.papers, missing=missing, last=True)
@@ -133,16 +144,20 @@ EDGE = 3
 def _down_to_floor(pages: _Pages, floor: datetime) -> Iterator[Step]:
     start, missing, restarts = 0, 0, 0
     before: frozenset[str] = frozenset()
+    keys: set[datetime] = set()
     while True:
         part = pages.slice(start)
         # One entry out of order is no end: the oldest few of the page have to agree that the floor is reached.
         below = bool(part.papers) and all(paper.updated_at < floor for paper in part.papers[-EDGE:])
         at_end = not part.papers or (pages.total is not None and part.end >= pages.total)
         moved = bool(before and part.ids) and before.isdisjoint(part.ids)
-        astray = moved or (at_end and not below and not pages.total_is_confirmed())
+        keys.update(paper.updated_at for paper in part.papers)
+        is_cut = at_end and not below and (pages.question.is_cut(keys) or not pages.total_is_confirmed())
+        astray = moved or is_cut
         if astray and restarts < RESTARTS and pages.extra > 0:
             yield Step(part.papers)
             start, missing, before = 0, 0, frozenset()
+            keys.clear()
             restarts += 1
             continue
         missing += part.missing + (1 if astray else 0)

@@ -39,7 +39,7 @@ def first_submitted(session: Session, categories: Sequence[str], since: datetime
     return session.execute(statement.order_by(_CATEGORIES.c.submitted_at).limit(1)).scalars().first()
 
 
-def _of(categories: Sequence[str]) -> sa.Select[tuple[datetime]]:
+def _of(categories: Sequence[str]) -> sa.Select[datetime]:
     listed = _CATEGORIES.join(_PAPERS, _PAPERS.c.arxiv_id == _CATEGORIES.c.arxiv_id)
     return (
         sa.select(_CATEGORIES.c.submitted_at)

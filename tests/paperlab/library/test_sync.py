@@ -460,3 +460,54 @@ def test_a_paper_dated_in_the_future_does_not_make_the_clock_wrong(lab):
     lab.arxiv.revise(lab.arxiv.arrive().arxiv_id, updated_at=datetime.now(UTC) + timedelta(days=365))
     lab.sync()
     assert lab.sync().status is ReceiptStatus.COMPLETE
+
+
+# --- a server that lags ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cap(monkeypatch) -> Callable[[int], None]:
+    """The server knows only so many entries of every list, and says so each time."""
+
+    def cap(total: int) -> None:
+        def cut(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
+            exchange.total = min(exchange.total, total)
+            del exchange.entries[max(0, total - exchange.start) :]
+
+        monkeypatch.setitem(fakes.FAULTS, "cap", cut)
+
+    return cap
+
+
+@pytest.mark.parametrize("total", [0, 30])
+def test_a_night_whose_list_ends_above_what_is_held_moves_no_cursor(lab_of, cap, total):
+    now = datetime.now(UTC).replace(microsecond=0)
+    spread = [
+        replace(p, submitted_at=t, updated_at=t)
+        for n, p in enumerate(make_papers(130))
+        for t in [now - timedelta(hours=3 * n)]
+    ]
+    lab = lab_of([])
+    for paper in spread[80:]:
+        lab.arxiv.add(paper)
+    lab.sync(later=-timedelta(hours=3 * 80))
+    before = lab.cursors()
+    for paper in spread[:80]:
+        lab.arxiv.add(paper)
+    cap(total)
+    lab.arxiv.set_schedule(lambda _: ["cap"])
+    with pytest.raises(Stopped) as stopped:
+        lab.sync()
+    assert stopped.value.receipt.status is ReceiptStatus.PARTIAL
+    assert lab.cursors() == before
+    lab.arxiv.set_schedule(fakes.never)
+    lab.sync()
+    assert set(lab.held()) >= {paper.arxiv_id for paper in spread[:80]}
+
+
+def test_a_window_of_which_papers_are_held_can_not_be_empty(lab, cap):
+    lab.sync()
+    cap(0)
+    lab.arxiv.set_schedule(lambda _: ["cap"])
+    with pytest.raises(Stopped):
+        lab.sync(since=datetime.now(UTC) - timedelta(days=3))

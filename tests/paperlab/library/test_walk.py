@@ -222,3 +222,44 @@ def test_what_can_not_be_split_is_reported_missing(monkeypatch):
     at_once = [replace(paper, submitted_at=NOW - timedelta(hours=1)) for paper in PAPERS]
     steps = list(walk(Server(at_once), WINDOW, 25, NOW))
     assert sum(step.missing for step in steps) >= 1
+
+
+# --- lists that end too early ---------------------------------------------------------------------------------
+
+
+def lagging(total: int) -> Bend:
+    """A server that knows only the first entries, and says so in every answer."""
+
+    def bend(_n: int, everything: list[Paper], page: Page) -> Page:
+        kept = tuple(paper for paper in page.papers if paper in everything[:total])
+        return Page(kept, total, len(kept))
+
+    return bend
+
+
+@pytest.mark.parametrize("total", [0, 30, 90])
+def test_a_list_that_ends_above_a_paper_held_is_not_whole_however_often_its_total_is_said(total):
+    cut_short = replace(DOWN, reaches=DOWN.floor)
+    server = Server(PAPERS, lagging(total))
+    assert go(server, cut_short)[-1].missing >= 1
+    assert len(server.asked) < 30
+    assert go(Server(PAPERS), cut_short)[-1].missing == 0
+
+
+def test_a_list_without_a_date_is_never_empty():
+    assert go(Server([]), DOWN)[-1].missing >= 1
+
+
+def test_a_list_that_was_cut_once_is_walked_again():
+    def bend(n: int, everything: list[Paper], page: Page) -> Page:
+        return lagging(30)(n, everything, page) if n < 2 else page
+
+    steps = go(Server(PAPERS, bend), replace(DOWN, reaches=DOWN.floor))
+    assert collect(steps) >= ids(PAPERS[:121])
+    assert steps[-1].missing == 0
+
+
+def test_a_window_of_which_papers_are_held_is_not_empty():
+    held = replace(WINDOW, reaches=PAPERS[-1].submitted_at)
+    assert go(Server([]), held)[-1].missing == 1
+    assert go(Server(PAPERS), held)[-1].missing == 0
