@@ -142,49 +142,56 @@ class Client:
             if limit is not None and self.spent.requests >= limit:
                 raise _over_budget(f"--max-requests {limit}")
             tries += 1
-            outcome = self._try(url, check, refused, held)
+            outcome: tuple[requests.Response, bytes] | Answer | _Setback
+            with self.limiter.turn(self._patience()) as waited:
+                self.spent.waited_s += waited
+                self._seconds_left()
+                self.spent.requests += 1
+                outcome = self._ask(url, refused, held)
+                if isinstance(outcome, _Setback):  # said before any other process gets its turn
+                    outcome = self._back_off(outcome, tries)
+            if isinstance(outcome, tuple):
+                outcome = _checked(*outcome, check)  # takes a while: others may ask meanwhile
+                if isinstance(outcome, _Setback):
+                    outcome = self._back_off(outcome, tries)
             if isinstance(outcome, Answer):
                 return outcome
-            backoff = self.limiter.interval_s * 2.0**tries * self._rng.uniform(0.75, 1.25)
-            wait = max(outcome.retry_after_s, backoff)
-            if wait > 0:
-                self.limiter.stay_away(wait, outcome.what)
             if tries >= min(outcome.max_tries, max_tries):
-                raise outcome.final(tries, wait)
+                raise outcome.final(tries)
 
-    def _try(
-        self,
-        url: str,
-        check: Callable[[bytes], None],
-        refused: Callable[[bytes], PaperlabError],
-        held: Validators | None,
-    ) -> Answer | _Setback:
+    def _back_off(self, setback: _Setback, tries: int) -> _Setback:
+        """Stay away for as long as arXiv asked, or twice as long as after the try before; the setback with its wait."""
+        backoff = self.limiter.interval_s * 2.0**tries * self._rng.uniform(0.75, 1.25)
+        wait = max(setback.retry_after_s, backoff)
+        if wait > 0:
+            self.limiter.stay_away(wait, setback.what)
+        return replace(setback, retry_after_s=wait)
+
+    def _ask(
+        self, url: str, refused: Callable[[bytes], PaperlabError], held: Validators | None
+    ) -> tuple[requests.Response, bytes] | Answer | _Setback:
+        """One request: a response whose body is still to be checked, that nothing has changed, or a setback."""
         import requests
 
-        with self.limiter.turn(self._patience()) as waited:
-            self.spent.waited_s += waited
-            self._seconds_left()
-            self.spent.requests += 1
-            try:
-                response = self._session.get(
-                    url,
-                    headers=held.headers() if held else None,
-                    timeout=self._timeouts(),
-                    stream=True,
-                    allow_redirects=False,
-                )
-                with response:
-                    body = self._read(response)
-            except requests.exceptions.ConnectionError as error:
-                return _unreached(url, error) if _never_connected(error) else _Setback(_short(error), "unreachable")
-            except requests.exceptions.RequestException as error:
-                return _Setback(_short(error), "unreachable")
-            except BadAnswer as error:
-                return _Setback(str(error), "bad-answer")
-            if response.status_code == 304 and held is not None and held.headers():
-                return Answer(None, held)
-            setback = self._judge_status(response, url, body, refused)
-        return setback or _checked(response, body, check)
+        try:
+            response = self._session.get(
+                url,
+                headers=held.headers() if held else None,
+                timeout=self._timeouts(),
+                stream=True,
+                allow_redirects=False,
+            )
+            with response:
+                body = self._read(response)
+        except requests.exceptions.ConnectionError as error:
+            return _unreached(url, error) if _never_connected(error) else _Setback(_short(error), "unreachable")
+        except requests.exceptions.RequestException as error:
+            return _Setback(_short(error), "unreachable")
+        except BadAnswer as error:
+            return _Setback(str(error), "bad-answer")
+        if response.status_code == 304 and held is not None and held.headers():
+            return Answer(None, held)
+        return self._judge_status(response, url, body, refused) or (response, body)
 
     def _judge_status(
         self, response: requests.Response, url: str, body: bytes, refused: Callable[[bytes], PaperlabError]
@@ -261,13 +268,13 @@ class _Setback:
     retry_after_s: float = 0.0
     max_tries: int = MAX_TRIES
 
-    def final(self, tries: int, retry_after_s: float) -> TryAgain:
+    def final(self, tries: int) -> TryAgain:
         times = "once" if tries == 1 else f"{tries} times"
         return TryAgain(
             f"arXiv could not be asked ({times}): {self.what}",
             "run the same command again later; nothing is lost",
             reason=self.reason,
-            retry_after_s=round(retry_after_s, 1) or None,
+            retry_after_s=round(self.retry_after_s, 1) or None,
         )
 
 

@@ -5,6 +5,7 @@ arXiv asks for at most one request every three seconds on a single connection, f
 remembers when the last one ended and how long arXiv asked us to stay away.
 
 Wall clocks go wrong.  A time in the future counts as now, so that a clock set back costs one wait and no more.  A
+clock set forward shortens nothing within a process, which knows from its own running how much time has passed.  A
 request that was in flight when its process died may have reached arXiv at any moment up to now, and counts as ending
 now.
 """
@@ -61,6 +62,9 @@ class Limiter:
         except OSError as error:
             raise _unwritable(home, error) from error
         self._lock = FileLock(home / "arxiv-limiter.lock")
+        # By the clock that only goes forward, which means nothing to other processes:
+        self._turn_ended = float("-inf")
+        self._away_until = float("-inf")
 
     @contextmanager
     def turn(self, patience_s: float) -> Iterator[float]:
@@ -80,7 +84,7 @@ class Limiter:
             now = self.clock.wall()
             state = self._read()
             last = now if state.in_flight else min(state.last_request, now)
-            wait = last + self.interval_s - now
+            wait = self.interval_s + max(last - now, self._turn_ended - self.clock.monotonic())
             if wait > 0:
                 self.clock.sleep(wait)
             waited += self.clock.monotonic() - began
@@ -88,15 +92,23 @@ class Limiter:
             try:
                 yield waited
             finally:
+                self._turn_ended = self.clock.monotonic()
                 self._write(replace(self._read(), last_request=self.clock.wall(), in_flight=False))
         finally:
             self._lock.release()
 
     def stay_away(self, seconds: float, reason: str) -> None:
-        """Remember, for every process and after a restart, that arXiv wants nothing for so long."""
+        """Remember, for every process and after a restart, that arXiv wants nothing for so long.
+
+        A longer wait that is held already stays: the back-off after a stall must not shorten what a 403 asked for.
+        """
         self._acquire()  # by the same thread that has its turn, this counts as held already
         try:
+            held, held_reason = self.away()
+            if held > seconds:
+                seconds, reason = held, held_reason
             now = self.clock.wall()
+            self._away_until = self.clock.monotonic() + seconds
             self._write(replace(self._read(), away_since=now, away_until=now + seconds, away_reason=reason))
         finally:
             self._lock.release()
@@ -105,10 +117,9 @@ class Limiter:
         """Seconds until arXiv may be asked again, and why; 0 when it may."""
         state = self._read()
         now = self.clock.wall()
-        if now < state.away_since:
-            # The clock went back: how much of the time has passed can't be known, so it starts once more.
-            return state.away_until - state.away_since, state.away_reason
-        return max(0.0, state.away_until - now), state.away_reason
+        # Where the clock went back, how much of the time has passed can't be known, so it starts once more.
+        left = state.away_until - max(now, state.away_since)
+        return max(0.0, left, self._away_until - self.clock.monotonic()), state.away_reason
 
     def _wait_until_welcome(self, patience_s: float) -> float:
         seconds, reason = self.away()

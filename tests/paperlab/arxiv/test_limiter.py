@@ -117,6 +117,28 @@ def test_a_clock_set_back_does_not_turn_a_minute_into_a_year(tmp_path, hands):
     assert request(tmp_path, hands) == pytest.approx(INTERVAL_S)
 
 
+def test_a_shorter_wait_does_not_take_the_place_of_a_longer_one(tmp_path, hands):
+    Limiter(tmp_path, INTERVAL_S, hands.clock).stay_away(12 * 3600.0, "HTTP 403")
+    hands.wall += 3600
+    Limiter(tmp_path, INTERVAL_S, hands.clock).stay_away(6.0, "timed out")
+    assert Limiter(tmp_path, INTERVAL_S, hands.clock).away() == (11 * 3600.0, "HTTP 403")
+    Limiter(tmp_path, INTERVAL_S, hands.clock).stay_away(24 * 3600.0, "HTTP 429")
+    assert Limiter(tmp_path, INTERVAL_S, hands.clock).away() == (24 * 3600.0, "HTTP 429")
+
+
+def test_a_clock_set_forward_shortens_nothing_within_a_process(tmp_path, hands):
+    limiter = Limiter(tmp_path, INTERVAL_S, hands.clock)
+    with limiter.turn(60.0):
+        pass
+    hands.wall += 3600
+    with limiter.turn(60.0) as waited:
+        assert waited == pytest.approx(INTERVAL_S)
+    limiter.stay_away(50.0, "HTTP 503")
+    hands.wall += 3600
+    with limiter.turn(60.0) as waited:
+        assert waited == pytest.approx(50.0)
+
+
 def test_a_home_that_cannot_be_written_is_named(tmp_path, hands):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotReady, match="file"):
