@@ -34,9 +34,23 @@ IDS_PER_REQUEST = 100
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
+_TOTAL_DIGITS = 9
+"""arXiv holds millions of papers; a longer number is none."""
 _ERROR_ID = "/api/errors"
 
 Order = Literal["submittedDate", "lastUpdatedDate"]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An entry that came and could not be read.  `arxiv_id` is None where it does not say whose it is."""
+
+    arxiv_id: ArxivId | None
+    entry: str
+    flaw: str
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.flaw}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Page:
     total: int | None
     """What the server says the whole query holds; None where it does not say."""
     entries: int
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 # --- asking ---------------------------------------------------------------------------------------------------
@@ -145,7 +159,7 @@ class Answer:
     body: bytes
     total: int | None
     readable: int
-    unreadable: tuple[str, ...]
+    unreadable: tuple[Unreadable, ...]
 
 
 def read_answer(body: bytes) -> Answer:
@@ -163,7 +177,7 @@ def read_answer(body: bytes) -> Answer:
         body=_as_bytes(root) if broken else body,
         total=_total(root),
         readable=len(entries) - len(broken),
-        unreadable=tuple(f"{entry.findtext(f'{_ATOM}id') or 'an entry'}: {flaw}" for entry, flaw in broken),
+        unreadable=tuple(_named(entry, flaw) for entry, flaw in broken),
     )
 
 
@@ -196,13 +210,21 @@ def _as_bytes(root: Any) -> bytes:
     return bytes(etree.tostring(root))
 
 
+def _named(entry: Any, flaw: str) -> Unreadable:
+    name = entry.findtext(f"{_ATOM}id") or ""
+    try:
+        return Unreadable(_identifier(name), name, flaw)
+    except InvalidInput:
+        return Unreadable(None, name[:80] or "an entry", flaw)
+
+
 def _total(root: Any) -> int | None:
     text = (root.findtext(f"{_OPENSEARCH}totalResults") or "").strip()
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _TOTAL_DIGITS else None
 
 
 def _flaw(entry: Any) -> str:
-    """Why the package could not read an entry; empty if it can."""
+    """Why an entry is not to be read: the package could not, or it lacks what every paper has.  Empty if it is."""
     try:
         _identifier(entry.findtext(f"{_ATOM}id") or "")
     except InvalidInput:
@@ -216,6 +238,11 @@ def _flaw(entry: Any) -> str:
             return f"no <{name}> that is a time"
     if not entry.findall(f"{_ATOM}category") or not (entry.findtext(f"{_ATOM}title") or "").strip():
         return "no title or category"
+    # Every paper has both.  An entry without them would wipe out what is held.
+    if entry.find(f"{_ATOM}summary") is None:
+        return "no <summary>"
+    if not any((name.text or "").strip() for name in entry.iterfind(f"{_ATOM}author/{_ATOM}name")):
+        return "no author"
     return ""
 
 

@@ -20,6 +20,7 @@ from paperlab.arxiv import query_api
 from paperlab.arxiv.client import Budget, Client, Spent
 from paperlab.arxiv.limiter import Clock
 from paperlab.arxiv.query_api import Page
+from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, Profile, Receipt, ReceiptStatus
 from paperlab.errors import NotReady, PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles, relevance
@@ -36,7 +37,7 @@ from paperlab.library.plan import (
 )
 from paperlab.library.walk import Question, Step, walk
 from paperlab.settings import Settings
-from paperlab.store import cursors, database, papers, receipts
+from paperlab.store import cursors, database, gaps, papers, receipts
 from paperlab.store.database import Engine, Session
 
 
@@ -129,6 +130,8 @@ class _Sync:
     """Of a window, what has not been walked to yet."""
     unreadable: dict[str, None] = field(default_factory=dict)
     """Entries that came but could not be read, each with its flaw."""
+    named: set[str] = field(default_factory=set)
+    """The papers of entries that could not be read, each with an open gap where it is not held."""
     corrected: set[str] = field(default_factory=set)
     """Cursors that were set back in this sync."""
     newest: datetime | None = None
@@ -169,7 +172,7 @@ class _Sync:
             order=question.order,
             descending=question.floor is not None,
         )
-        self.unreadable.update(dict.fromkeys(page.unreadable))
+        self.unreadable.update(dict.fromkeys(map(str, page.unreadable)))
         return page
 
     def _take(self, step: Step) -> None:
@@ -182,19 +185,41 @@ class _Sync:
         with database.session(self.engine) as session:
             self._set_back(session, now)
             self._store(session, step.papers, now)
+            self._open_gaps(session, step.unreadable, now)
             self._move_cursors(session, step, now)
             status = ReceiptStatus.RUNNING
             if step.last:
                 status = ReceiptStatus.PARTIAL if self.missing else ReceiptStatus.COMPLETE
-            self.receipt = self._describe(session, status, self._what_is_missing(), now)
+            self.receipt = self._describe(session, status, self._what_is_missing(session), now)
             receipts.save(session, self.receipt)
         self.progress(self.receipt)
 
-    def _what_is_missing(self) -> str:
-        if not self.missing:
-            return ""
-        flaws = "; ".join(list(self.unreadable)[:5])
-        return f"{self.missing} announced, but not given" + (f"; could not be read: {flaws}" if flaws else "")
+    def _what_is_missing(self, session: Session) -> str:
+        named = len(self._unread(session))
+        parts = [
+            f"{self.missing} announced, but not given" if self.missing else "",
+            f"{named} to be looked up by identifier" if named else "",
+        ]
+        if any(parts) and self.unreadable:
+            parts.append(f"could not be read: {'; '.join(list(self.unreadable)[:5])}")
+        return "; ".join(filter(None, parts))
+
+    def _open_gaps(self, session: Session, unreadable: frozenset[ArxivId], now: datetime) -> None:
+        """An entry that can't be read holds up no cursor: every night asks for its paper by identifier."""
+        held = {paper.arxiv_id: paper for paper in papers.get_many(session, {each.base for each in unreadable})}
+        for each in sorted(unreadable):
+            version = each.version or 1
+            before = held.get(each.base)
+            if before is not None and before.source != papers.SEED and before.version >= version:
+                continue
+            reason = "its entry can't be read"
+            gaps.note(session, each.base, version, source=query_api.SOURCE, reason=reason, now=now)
+            self.named.add(each.base)
+
+    def _unread(self, session: Session) -> set[str]:
+        if not self.named:
+            return set()
+        return self.named & {gap.arxiv_id for gap in gaps.still_open(session)} - self.outcomes.keys()
 
     def _store(self, session: Session, arrived: tuple[Paper, ...], now: datetime) -> None:
         counts = arrivals.take(session, self.settings, arrived, now)
@@ -251,6 +276,7 @@ class _Sync:
         outcomes = list(self.outcomes.values())
         running = status is ReceiptStatus.RUNNING
         spent, before = self.client.spent, self.spent_before
+        unread = len(self._unread(session))
         details: dict[str, Any] = {"refusals": dict(spent.refusals - before.refusals)}
         if not running:
             details["matches"] = relevance.tally(session, self.profile, self.outcomes)
@@ -262,12 +288,12 @@ class _Sync:
             requests=spent.requests - before.requests,
             waited_s=round(spent.waited_s - before.waited_s, 3),
             details=details,
-            announced=len(outcomes) + self.missing + self.remaining,
+            announced=len(outcomes) + self.missing + self.remaining + unread,
             held=len(outcomes),
             new=outcomes.count("new"),
             revised=outcomes.count("revised"),
             unchanged=outcomes.count("unchanged"),
-            open=self.missing + self.remaining,
+            open=self.missing + self.remaining + unread,
             cursor_after=cursors.get(session, self.plan.cursor_name),
         )
 

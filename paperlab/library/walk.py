@@ -4,6 +4,7 @@ arXiv's pages come short, empty, shuffled, with entries twice, and move while th
 
 - a page is whole when it has as many distinct readable papers as `totalResults` promises there; otherwise it is asked
   again, then in halves, because some page sizes fail where others work;
+- an entry that can't be read, in two answers in a row, is named: who calls can ask for it by its identifier;
 - a total that falls is believed when two answers in a row say so, and none is believed that only one answer named;
 - neighbouring pages overlap, at least by the papers that share the last sort key, because the order of ties moves;
   pages with nothing in common mean that the list moved under us: the walk begins again;
@@ -21,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import query_api
 from paperlab.arxiv.query_api import Order, Page
+from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 
 EXTRA_REQUESTS = 24
@@ -77,6 +79,8 @@ class Step:
     first: bool = False
     """The head of the list: the newest papers of all where there is a floor."""
     last: bool = False
+    unreadable: frozenset[ArxivId] = frozenset()
+    """Papers of which the same answer, twice, held an entry that can't be read.  They are not missing."""
 
 
 Fetch = Callable[[Question, int, int], Page]
@@ -115,6 +119,7 @@ def whole_minute(moment: datetime) -> datetime:
 
 def _through_window(pages: _Pages) -> Iterator[Step]:
     seen: dict[str, datetime] = {}
+    named: set[str] = set()
     for attempt in range(RESTARTS + 1):
         start, whole = 0, True
         while True:
@@ -122,19 +127,27 @@ def _through_window(pages: _Pages) -> Iterator[Step]:
             if (pages.total or 0) > query_api.MAX_RESULTS:
                 raise TooMany
             seen.update((paper.arxiv_id, pages.question.key(paper)) for paper in part.papers)
+            named.update(part.named)
             whole = whole and not part.missing
-            if not part.papers or part.end >= (pages.total or 0):
+            if part.is_empty or part.end >= (pages.total or 0):
                 break
-            up_to = max(map(pages.question.key, part.papers)) if whole else None
-            remaining = max(0, (pages.total or 0) - len(seen))
-            yield Step(part.papers, remaining=remaining, whole_up_to=up_to, first=start == 0)
+            up_to = max(map(pages.question.key, part.papers)) if whole and part.papers else None
+            yield Step(
+                part.papers,
+                remaining=max(0, (pages.total or 0) - len(seen.keys() | named)),
+                whole_up_to=up_to,
+                first=start == 0,
+                unreadable=part.unreadable,
+            )
             start += pages.advance(part)
         agreed = pages.total_is_confirmed() and not pages.question.is_cut(seen.values())
-        missing = max(0, (pages.total or 0) - len(seen)) or (0 if agreed and pages.total is not None else 1)
+        missing = max(0, (pages.total or 0) - len(seen.keys() | named)) or (
+            0 if agreed and pages.total is not None else 1
+        )
         if not missing or pages.extra <= 0 or attempt == RESTARTS:
-            yield Step(part.papers, missing=missing, last=True)
+            yield Step(part.papers, missing=missing, last=True, unreadable=part.unreadable)
             return
-        yield Step(part.papers)
+        yield Step(part.papers, unreadable=part.unreadable)
 
 
 EDGE = 3
@@ -145,24 +158,31 @@ def _down_to_floor(pages: _Pages, floor: datetime) -> Iterator[Step]:
     start, missing, restarts = 0, 0, 0
     before: frozenset[str] = frozenset()
     keys: set[datetime] = set()
+    seen: set[str] = set()
     while True:
         part = pages.slice(start)
         # One entry out of order is no end: the oldest few of the page have to agree that the floor is reached.
         below = bool(part.papers) and all(paper.updated_at < floor for paper in part.papers[-EDGE:])
-        at_end = not part.papers or (pages.total is not None and part.end >= pages.total)
+        at_end = part.is_empty or (pages.total is not None and part.end >= pages.total)
         moved = bool(before and part.ids) and before.isdisjoint(part.ids)
+        seen |= part.ids | part.named
         keys.update(paper.updated_at for paper in part.papers)
         is_cut = at_end and not below and (pages.question.is_cut(keys) or not pages.total_is_confirmed())
         astray = moved or is_cut
         if astray and restarts < RESTARTS and pages.extra > 0:
-            yield Step(part.papers)
+            yield Step(part.papers, unreadable=part.unreadable)
             start, missing, before = 0, 0, frozenset()
             keys.clear()
             restarts += 1
             continue
-        missing += part.missing + (1 if astray else 0)
+        missing += part.missing
         last = below or at_end
-        yield Step(part.papers, missing=missing if last else 0, first=start == 0, last=last)
+        lost = 0
+        if last:
+            # Neighbouring pages share papers, and one that is not given may be missing from both.
+            entries = 0 if pages.total is None else min(part.end, pages.total)
+            lost = min(missing, max(1, entries - len(seen))) + (1 if astray else 0)
+        yield Step(part.papers, missing=lost, first=start == 0, last=last, unreadable=part.unreadable)
         if last:
             return
         advance = pages.advance(part)
@@ -176,10 +196,19 @@ class _Slice:
     missing: int
     end: int = 0
     """Where the next slice begins, were there no overlap."""
+    unreadable: frozenset[ArxivId] = frozenset()
 
     @property
     def ids(self) -> frozenset[str]:
         return frozenset(paper.arxiv_id for paper in self.papers)
+
+    @property
+    def named(self) -> frozenset[str]:
+        return frozenset(arxiv_id.base for arxiv_id in self.unreadable)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.papers and not self.unreadable
 
 
 @dataclass
@@ -207,6 +236,8 @@ class _Pages:
     def advance(self, part: _Slice) -> int:
         """How far the next page starts behind this one."""
         keys = [self.question.key(paper) for paper in part.papers]
+        if not keys:
+            return self.size
         edge = max(keys) if self.question.floor is None else min(keys)
         ties = sum(key == edge for key in keys)
         return self.size - min(self.size // 2, max(1, int(self.size * OVERLAP), ties + 1))
@@ -222,6 +253,7 @@ class _Pages:
     def _ask(self, start: int, size: int) -> _Slice:
         found: dict[tuple[str, int], Paper] = {}
         best = 0
+        broken: frozenset[ArxivId] = frozenset()
         for again in (False, True):
             if again and not self._may_ask_again():
                 break
@@ -231,13 +263,18 @@ class _Pages:
             best = max(best, len(distinct))
             if self._hear(page.total) and len(distinct) >= self._promised(start, size):
                 return _Slice(tuple(found.values()), 0)
+            before, broken = broken, frozenset(entry.arxiv_id for entry in page.unreadable if entry.arxiv_id)
+            named = {arxiv_id.base for arxiv_id in broken}
+            if broken and broken == before and len(distinct | named) >= self._promised(start, size):
+                return _Slice(tuple(found.values()), 0, unreadable=broken)
         if size > SMALLEST_SPLIT and self._may_ask_again():
             half = size // 2
             parts = [self._ask(start, half)]
             if self.total is None or start + half < self.total:
                 parts.append(self._ask(start + half, size - half))
             found.update(((paper.arxiv_id, paper.version), paper) for part in parts for paper in part.papers)
-            return _Slice(tuple(found.values()), sum(part.missing for part in parts))
+            broken = frozenset[ArxivId]().union(*(part.unreadable for part in parts))
+            return _Slice(tuple(found.values()), sum(part.missing for part in parts), unreadable=broken)
         return _Slice(tuple(found.values()), max(1, self._promised(start, size) - best))
 
     def _promised(self, start: int, size: int) -> int:

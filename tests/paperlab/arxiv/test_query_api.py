@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +65,8 @@ def test_an_entry_without_published_is_named_and_the_rest_is_read(client):
     with FakeArxiv(make_papers(30), schedule=fakes.at({0: ["unpublished"]})) as arxiv:
         page = fetch(client, arxiv.url)
     assert (page.entries, len(page.papers)) == (10, 9)
-    assert "no <published>" in page.unreadable[0]
+    assert page.unreadable[0].arxiv_id is not None
+    assert "no <published>" in str(page.unreadable[0])
 
 
 def test_identifiers_are_looked_up_and_unknown_ones_are_dropped(client):
@@ -170,3 +172,27 @@ def test_more_entries_than_were_asked_for_are_asked_for_again(client, monkeypatc
     with FakeArxiv(make_papers(30), schedule=fakes.at({0: ["doubled"]})) as arxiv:
         assert fetch(client, arxiv.url, size=10).entries == 10
         assert len(arxiv.requests) == 2
+
+
+@pytest.mark.parametrize(("tag", "flaw"), [("author", "no author"), ("summary", "no <summary>"), ("name", "no author")])
+def test_an_entry_without_what_every_paper_has_is_not_read_and_its_paper_is_named(tag, flaw):
+    body = feed_of(*make_papers(3))
+    first = body.index(b"<entry>")
+    end = body.index(b"</entry>", first)
+    entry = re.sub(rf"<{tag}>.*?</{tag}>".encode(), b"", body[first:end], flags=re.DOTALL)
+    answer = query_api.read_answer(body[:first] + entry + body[end:])
+    assert answer.readable == 2
+    assert [(each.flaw, each.arxiv_id) for each in answer.unreadable] == [(flaw, ArxivId("2611.00001", 1))]
+
+
+def test_an_empty_summary_is_an_abstract():
+    body = re.sub(rb"<summary>.*?</summary>", b"<summary></summary>", feed_of(*make_papers(1)), flags=re.DOTALL)
+    assert query_api.read_answer(body).readable == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"), [(b"12", 12), (b"9" * 9, 999_999_999), (b"9" * 10, None), (b"9" * 5000, None)]
+)
+def test_a_total_with_too_many_digits_is_none(said, heard):
+    body = re.sub(rb"(<opensearch:totalResults[^>]*>)\d+", rb"\g<1>" + said, feed_of(*make_papers(1)))
+    assert query_api.read_answer(body).total == heard

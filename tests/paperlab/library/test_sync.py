@@ -22,7 +22,7 @@ from paperlab.library import plan, sync
 from paperlab.library.plan import SyncOptions
 from paperlab.library.sync import Stopped
 from paperlab.settings import Settings
-from paperlab.store import cursors, database, matches, papers, receipts
+from paperlab.store import cursors, database, gaps, matches, papers, receipts
 from paperlab.store.database import Engine
 from tests import fakes
 from tests.conftest import ROOT
@@ -511,3 +511,48 @@ def test_a_window_of_which_papers_are_held_can_not_be_empty(lab, cap):
     lab.arxiv.set_schedule(lambda _: ["cap"])
     with pytest.raises(Stopped):
         lab.sync(since=datetime.now(UTC) - timedelta(days=3))
+
+
+# --- an entry that can never be read --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spoil(monkeypatch) -> Callable[[Paper], None]:
+    """The published date of one paper is none, in every answer that lists it."""
+
+    def spoil(lost: Paper) -> None:
+        def drop_date(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
+            places = [n for n, paper in enumerate(exchange.entries) if paper.arxiv_id == lost.arxiv_id]
+            if places:
+                exchange.unpublished = places[0]
+
+        monkeypatch.setitem(fakes.FAULTS, "spoiled", drop_date)
+
+    return spoil
+
+
+def test_an_entry_that_can_never_be_read_opens_a_gap_and_holds_up_no_cursor(lab, spoil):
+    lab.sync()
+    lost, newest = lab.arxiv.arrive(), lab.arxiv.arrive()
+    spoil(lost)
+    lab.arxiv.set_schedule(lambda _: ["spoiled"])
+    receipt = lab.sync()
+    assert (receipt.status, receipt.new, receipt.open) == (ReceiptStatus.COMPLETE, 1, 1)
+    assert receipt.announced == receipt.held + receipt.open
+    assert f"1 to be looked up by identifier; could not be read: http://arxiv.org/abs/{lost.arxiv_id}" in receipt.reason
+    assert lab.cursors()[CURSOR] == newest.updated_at
+    with database.read_only(lab.engine) as session:
+        assert [(gap.arxiv_id, gap.source) for gap in gaps.still_open(session)] == [(lost.arxiv_id, "query-api")]
+    lab.arxiv.set_schedule(fakes.never)
+    assert lab.sync().open == 0
+    with database.read_only(lab.engine) as session:
+        assert gaps.still_open(session) == []
+    assert lab.held() == lab.arxiv.truth()
+
+
+def test_an_entry_of_a_held_version_that_can_not_be_read_any_more_opens_no_gap(lab, spoil):
+    lab.sync()
+    spoil(make_papers(180)[7])
+    lab.arxiv.set_schedule(lambda _: ["spoiled"])
+    receipt = lab.sync()
+    assert (receipt.status, receipt.open, receipt.reason) == (ReceiptStatus.COMPLETE, 0, "")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from paperlab.arxiv import query_api
-from paperlab.arxiv.query_api import Page
+from paperlab.arxiv.query_api import Page, Unreadable
+from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.library.walk import Question, Step, walk
 from tests.fakes import make_papers
@@ -39,6 +40,10 @@ class Server:
         self.asked.append((start, size))
         entries = tuple(chosen[start : start + size])
         return self.bend(len(self.asked) - 1, chosen, Page(entries, len(chosen), len(entries)))
+
+
+def unread(paper: Paper) -> Unreadable:
+    return Unreadable(ArxivId(paper.arxiv_id, paper.version), paper.arxiv_id, "no <published>")
 
 
 def collect(steps: list[Step]) -> set[str]:
@@ -94,7 +99,7 @@ def cut(page: Page, keep: int) -> Page:
         lambda page: cut(page, 0),
         lambda page: cut(page, len(page.papers) // 2),
         lambda page: replace(page, papers=(page.papers[0], *page.papers[:-1])),
-        lambda page: replace(page, papers=page.papers[1:], unreadable=("x",)),
+        lambda page: replace(page, papers=page.papers[1:], unreadable=(unread(page.papers[0]),)),
         lambda page: replace(page, total=None),
         lambda page: replace(page, total=page.total + 7),
         lambda page: replace(page, total=page.total - 7),
@@ -263,3 +268,35 @@ def test_a_window_of_which_papers_are_held_is_not_empty():
     held = replace(WINDOW, reaches=PAPERS[-1].submitted_at)
     assert go(Server([]), held)[-1].missing == 1
     assert go(Server(PAPERS), held)[-1].missing == 0
+
+
+# --- entries that can't be read -------------------------------------------------------------------------------
+
+
+def spoil(lost: Sequence[Paper], *, named: bool = True) -> Bend:
+    def bend(_n: int, _all: list[Paper], page: Page) -> Page:
+        flawed = tuple(unread(paper) for paper in page.papers if paper in lost)
+        if not named:
+            flawed = tuple(replace(each, arxiv_id=None) for each in flawed)
+        return replace(page, papers=tuple(p for p in page.papers if p not in lost), unreadable=flawed)
+
+    return bend
+
+
+@pytest.mark.parametrize("question", [WINDOW, DOWN], ids=["window", "down"])
+@pytest.mark.parametrize("lost", [PAPERS[47:48], PAPERS[60:61], PAPERS[40:100], PAPERS[115:121]], ids=len)
+def test_an_entry_that_can_never_be_read_is_named_and_not_missing(question, lost):
+    server = Server(PAPERS, spoil(lost))
+    steps = go(server, question)
+    assert steps[-1].missing == 0
+    assert {each.base for step in steps for each in step.unreadable} == ids(lost)
+    assert collect(steps) >= ids(PAPERS[:121]) - ids(lost)
+    assert len(server.asked) <= 12
+
+
+@pytest.mark.parametrize("question", [WINDOW, DOWN], ids=["window", "down"])
+def test_an_entry_that_does_not_say_whose_it_is_is_missing_once(question):
+    for number in (30, 47, 96):
+        steps = go(Server(PAPERS, spoil(PAPERS[number : number + 1], named=False)), question)
+        assert steps[-1].missing == 1
+        assert not any(step.unreadable for step in steps)
