@@ -410,6 +410,12 @@ class Digest:
     """Announced and not held: a state, not news."""
     left_out: int = 0
     """Papers that belong here and are more than were asked for."""
+    next_since: datetime | None = None
+    """Where the next one of its kind begins; None for a digest that doesn't count for that."""
+    lost: int = 0
+    """Papers that were left out for so long that they come no more by themselves."""
+    lost_since: datetime | None = None
+    """When the oldest of them came in."""
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:

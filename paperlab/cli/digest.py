@@ -18,7 +18,8 @@ from paperlab.library import database
 from paperlab.library import digest as library
 from paperlab.store.database import read_only, session
 
-FORMATS = {"md": export.markdown, "html": export.html, "atom": export.atom}
+FORMATS = {"md": export.markdown, "html": export.html}
+FEED = "atom"
 
 
 def digest(
@@ -37,7 +38,7 @@ def digest(
     """Show what is new and why: alerts, what watchlists match, what is relevant, verdicts that changed.
 
     Nothing is shown twice. What more there is than --limit comes the next time. A digest that can't be written counts
-    as not shown.
+    as not shown. A feed (atom) holds what was shown in the last two weeks, too.
 
     Examples:
 
@@ -47,8 +48,8 @@ def digest(
 
       paperlab digest --format atom --out ~/public_html/papers.xml
     """
-    if format_ not in FORMATS:
-        raise InvalidInput(f'a digest can\'t be written as "{format_}"', f"known: {', '.join(FORMATS)}")
+    if format_ not in {*FORMATS, FEED}:
+        raise InvalidInput(f'a digest can\'t be written as "{format_}"', f"known: {', '.join([*FORMATS, FEED])}")
     arguments.number(limit, "--limit")
     if again and since:
         raise InvalidInput("--again is the last digest as it was, and takes no --since", "leave one of them out")
@@ -56,14 +57,16 @@ def digest(
     begin = arguments.day(since, "--since") if since else None
     profiles = [config.profile(name).name for name in profile] if profile else list(config.profiles)
     engine = database.open_or_create(config)
+    now = datetime.now(UTC)
     with library.one_at_a_time(config):
         with read_only(engine) as opened:
             found = (
                 _last(library.once_more(opened, profiles))
                 if again
-                else library.collect(opened, config, profiles, since=begin, now=datetime.now(UTC), limit=limit)
+                else library.collect(opened, config, profiles, since=begin, now=now, limit=limit)
             )
-        text = FORMATS[format_](found)
+            before = library.lately(opened, profiles, now) if format_ == FEED else None
+        text = FORMATS[format_](found) if before is None else export.atom(found, before)
         if out is not None:
             _write(out, text)
         if as_json:
@@ -78,7 +81,7 @@ def digest(
         sys.stdout.flush()  # a reader that has gone is noticed here, before anything counts as shown
         if not peek and not again:
             with session(engine) as opened:
-                library.mark(opened, found)
+                library.mark(opened, config, profiles, found)
 
 
 def _last(found: Digest | None) -> Digest:

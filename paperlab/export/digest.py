@@ -90,9 +90,16 @@ def html(digest: Digest) -> str:
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
-def atom(digest: Digest) -> str:
-    """A feed of its own (RFC 4287): an entry for each thing, its text as plain text."""
-    entries = "".join(_entry(item) for group in _groups(digest) for item in group.items)
+def atom(digest: Digest, before: Digest | None = None) -> str:
+    """A feed of its own (RFC 4287): an entry for each thing, its text as plain text.
+
+    What is in `before` and not in the digest stands after it.
+    """
+    items: dict[str, _Item] = {}
+    for each in (digest, before):
+        for item in (item for group in _groups(each) for item in group.items) if each else ():
+            items.setdefault(item.key, item)
+    entries = "".join(map(_entry, items.values()))
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
         f"  <id>{_TAG}digest</id>\n  <title>paperlab digest</title>\n"
@@ -130,6 +137,12 @@ def _closing(digest: Digest) -> list[str]:
     lines = [] if digest.has_news else ["Nothing new."]
     if digest.left_out:
         lines.append(f"{_count(digest.left_out, 'more paper')} left out; paperlab digest shows the next.")
+    if digest.lost and digest.lost_since:
+        day = f"{digest.lost_since.astimezone(UTC):%Y-%m-%d}"
+        lines.append(
+            f"{_count(digest.lost, 'paper')} never shown came in too long ago to come by themselves; "
+            f"paperlab digest --since {day} shows them."
+        )
     if digest.gaps:
         named = ", ".join(visible(gap.arxiv_id, 40) for gap in digest.gaps[:MAX_GAPS])
         more = ", ..." if len(digest.gaps) > MAX_GAPS else ""

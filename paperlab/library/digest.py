@@ -1,8 +1,10 @@
 """What is new for the reader since a time or since the last digest, each paper with its why, nothing twice.
 
 A digest is put together from what the store holds, written by whoever asked for it, and only then marked as shown:
-one that could not be written comes again.  It reaches back a day further than the last one ended, because a sync that
-runs meanwhile stores papers under the time at which it began; what was shown is left out by name, not by time.
+one that could not be written comes again.  The next one begins where the oldest paper came in that a limit left out, or
+where this one ended, less a day, because a sync that runs meanwhile stores papers under the time at which it began;
+what was shown is left out by name, not by time.  Each choice of profiles has a series of its own, and a digest since a
+time that was named belongs to none.
 
 What the reader starred, read or skipped, or saw as new in a watchlist, is not new.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from filelock import FileLock, Timeout
 
@@ -30,6 +32,14 @@ from paperlab.store.reading import Mark
 FIRST_DIGEST = timedelta(days=7)
 OVERLAP = timedelta(days=1)
 """Longer than a sync takes."""
+FARTHEST = timedelta(days=60)
+"""Longer than a holiday.  A digest that is not told where to begin reaches back no further, and says what it loses."""
+IN_TURN = 3
+"""One place in so many is for what has waited longest, whatever else there is: so everything comes at some time."""
+IN_A_FEED = timedelta(days=14)
+"""A feed holds what was shown in that time, for readers that look more seldom than it is written."""
+EARLIEST = datetime(1991, 8, 1, tzinfo=UTC)
+"""arXiv began in August 1991."""
 ON_HOLD = timedelta(days=30)
 """A paper that came in and was submitted longer ago is a backfill, unless the daily feed announced it as new."""
 RANKED = 100
@@ -60,10 +70,16 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def since_the_last(session: Session, now: datetime) -> datetime:
-    """Where a digest begins that is not told: a day before the last one ended, a week ago where there was none."""
+def since_the_last(session: Session, settings: Settings, profiles: Sequence[str], now: datetime) -> datetime:
+    """Where a digest of these profiles begins that is not told, however long ago that is.
+
+    The first of its series begins a week ago, or where anything was shown last if that is longer ago.
+    """
+    reach = shown.reach(session, _series(settings, profiles))
+    if reach is not None:
+        return min(reach.since, now) - OVERLAP
     last = shown.last(session, _CHANNELS)
-    return last - OVERLAP if last is not None else now - FIRST_DIGEST
+    return now - FIRST_DIGEST if last is None else min(now - FIRST_DIGEST, last - OVERLAP)
 
 
 def collect(
@@ -78,29 +94,43 @@ def collect(
     """What is new, as far as it was not shown.  `since` None is since the last digest.
 
     At most `limit` papers: what a watchlist matches first, then the ranking's best, then what matches a profile.
-    `left_out` counts the rest, which is not marked and comes again while it is within the time.
+    `left_out` counts the rest, which comes the next time: a third of the places are for what has waited longest.
     """
-    begin = since_the_last(session, now) if since is None else since
-    window = _Window(begin, begin - ON_HOLD)
+    whole = since_the_last(session, settings, profiles, now)
+    begin = max(whole, now - FARTHEST) if since is None else max(since, EARLIEST)
+    window = _Window.since_then(begin)
     raised = [alert for alert in alerts.find(session) if alert.raised_at >= begin]
     seen_alerts = shown.among(session, ALERTS, (str(alert.id) for alert in raised))
     changes = [change for change in verdict_changes(session) if change.judged_at >= begin]
     seen_changes = shown.among(session, VERDICTS, map(_key, changes))
-    watched = news.watched_arrivals(session, since=window.since, submitted_since=window.submitted_since)
-    relevant = news.relevant_arrivals(session, profiles, since=window.since, submitted_since=window.submitted_since)
+    watched, relevant = _arrived(session, profiles, window)
     digest = _put_together(
         session,
         profiles,
         _Chosen(
-            watched=_new(session, watched),
+            watched=watched,
             ranked=_ranked(session, settings, window),
-            relevant=_new(session, relevant),
+            relevant=relevant,
         ),
         alerts_raised=[alert for alert in raised if str(alert.id) not in seen_alerts],
         changes=[change for change in changes if _key(change) not in seen_changes],
         times=(begin, now),
     )
-    return digest if limit is None else _cut(digest, limit)
+    came_in = news.came_in(session, (entry.paper.arxiv_id for entry in digest.papers), on_hold=ON_HOLD)
+    reach = shown.reach(session, _series(settings, profiles)) if since is None else None
+    if limit is not None:
+        digest = _cut(digest, limit, came_in, waiting_since=reach.until if reach else None)
+    if since is not None:
+        return digest
+    in_it = {entry.paper.arxiv_id for entry in digest.papers}
+    waiting = [moment for arxiv_id, moment in came_in.items() if arxiv_id not in in_it]
+    lost = _lost(session, profiles, whole + OVERLAP, window) if whole < begin else {}
+    return replace(
+        digest,
+        next_since=min([now, *waiting]),
+        lost=len(lost),
+        lost_since=min(lost.values(), default=None),
+    )
 
 
 def once_more(session: Session, profiles: Sequence[str]) -> Digest | None:
@@ -127,8 +157,42 @@ def once_more(session: Session, profiles: Sequence[str]) -> Digest | None:
     )
 
 
-def mark(session: Session, digest: Digest) -> None:
-    """Remember that this was shown.  Call it when the digest has been written completely.  Does not commit."""
+def lately(session: Session, profiles: Sequence[str], now: datetime) -> Digest:
+    """What digests have shown in the last two weeks, as it stands now, what was shown last first: for a feed.
+
+    Papers that only profiles other than these call relevant are not among it.
+    """
+    begin = now - IN_A_FEED
+    ids = shown.since(session, PAPERS, begin)
+    relevant_to = matches.of_papers(session, ids)
+    watched = stored.of_papers(session, ids)
+    wanted = set(profiles)
+    numbers = set(shown.since(session, ALERTS, begin))
+    keys = set(shown.since(session, VERDICTS, begin))
+
+    def concerns(arxiv_id: str) -> bool:
+        """One that no profile and no watchlist names was in the ranking, which is everybody's."""
+        named = {match.profile for match in relevant_to.get(arxiv_id, ())}
+        return arxiv_id in watched or not named or not wanted.isdisjoint(named)
+
+    held = {paper.arxiv_id for paper in papers.get_many(session, ids)}
+    return _put_together(
+        session,
+        profiles,
+        _Chosen([], {}, [arxiv_id for arxiv_id in ids if arxiv_id in held and concerns(arxiv_id)]),
+        alerts_raised=[alert for alert in alerts.find(session, seen=True) if str(alert.id) in numbers],
+        changes=[change for change in verdict_changes(session) if _key(change) in keys],
+        times=(begin, now),
+    )
+
+
+def mark(session: Session, settings: Settings, profiles: Sequence[str], digest: Digest) -> None:
+    """Remember that this was shown, and where the next one begins.  Does not commit.
+
+    Call it when the digest has been written completely, with what it was collected with.
+    """
+    if digest.next_since is not None:
+        shown.set_reach(session, _series(settings, profiles), shown.Reach(digest.next_since, digest.until))
     shown.mark(session, PAPERS, (entry.paper.arxiv_id for entry in digest.papers), digest.until)
     shown.mark(session, ALERTS, (str(entry.alert.id) for entry in digest.alerts), digest.until)
     shown.mark(session, VERDICTS, map(_key, digest.verdicts), digest.until)
@@ -161,6 +225,10 @@ class _Window:
     since: datetime
     submitted_since: datetime
 
+    @classmethod
+    def since_then(cls, begin: datetime) -> _Window:
+        return cls(begin, begin - ON_HOLD)
+
 
 @dataclass(frozen=True)
 class _Chosen:
@@ -170,6 +238,29 @@ class _Chosen:
     ranked: Mapping[str, tuple[str, ...]]
     """With the words that lifted each."""
     relevant: Sequence[str]
+
+
+def _series(settings: Settings, profiles: Sequence[str]) -> str:
+    """The name under which it is kept how far digests of these profiles have come."""
+    chosen = sorted(set(profiles))
+    return "digest" if chosen == sorted(settings.profiles) else f"digest:{'+'.join(chosen)}"
+
+
+def _arrived(session: Session, profiles: Sequence[str], window: _Window) -> tuple[list[str], list[str]]:
+    """What watchlists match, and what the profiles call relevant."""
+    watched = news.watched_arrivals(session, since=window.since, submitted_since=window.submitted_since)
+    relevant = news.relevant_arrivals(session, profiles, since=window.since, submitted_since=window.submitted_since)
+    return _new(session, watched), _new(session, relevant)
+
+
+def _lost(session: Session, profiles: Sequence[str], whole: datetime, window: _Window) -> dict[str, datetime]:
+    """The papers, and when they came in, that would be new had the window begun where the last digest stopped.
+
+    That is without the overlap, so that the same are not said to be lost twice.
+    """
+    before = {arxiv_id for kind in _arrived(session, profiles, _Window.since_then(whole)) for arxiv_id in kind}
+    after = {arxiv_id for kind in _arrived(session, profiles, window) for arxiv_id in kind}
+    return news.came_in(session, before - after, on_hold=ON_HOLD)
 
 
 def _new(session: Session, arxiv_ids: Iterable[str]) -> list[str]:
@@ -255,12 +346,25 @@ def _kind(query: str) -> WhyKind:
     return WhyKind.AUTHOR if follows else WhyKind.WATCHLIST
 
 
-def _cut(digest: Digest, limit: int) -> Digest:
-    watched = digest.watched[:limit]
-    ranked = digest.ranked[: limit - len(watched)]
-    relevant = digest.relevant[: limit - len(watched) - len(ranked)]
-    left_out = len(digest.papers) - len(watched) - len(ranked) - len(relevant)
-    return replace(digest, watched=watched, ranked=ranked, relevant=relevant, left_out=left_out)
+def _cut(digest: Digest, limit: int, came_in: Mapping[str, datetime], waiting_since: datetime | None) -> Digest:
+    """The first `limit` papers, but a third of the places goes to those that came in before the last digest ended and
+    have waited longest, so that what is urgent every day does not keep the rest away for good."""
+    order = [entry.paper.arxiv_id for entry in digest.papers]
+    waiting = [arxiv_id for arxiv_id in order if waiting_since is not None and came_in[arxiv_id] < waiting_since]
+    oldest_first = sorted(waiting, key=lambda arxiv_id: came_in[arxiv_id])
+    places = max(1, limit // IN_TURN)
+    chosen = set(list(dict.fromkeys([*oldest_first[:places], *order]))[:limit])
+
+    def kept(entries: Sequence[DigestPaper]) -> tuple[DigestPaper, ...]:
+        return tuple(entry for entry in entries if entry.paper.arxiv_id in chosen)
+
+    return replace(
+        digest,
+        watched=kept(digest.watched),
+        ranked=kept(digest.ranked),
+        relevant=kept(digest.relevant),
+        left_out=len(order) - len(chosen),
+    )
 
 
 def _key(change: VerdictChange) -> str:

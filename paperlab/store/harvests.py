@@ -1,6 +1,7 @@
 """How far an OAI-PMH harvest has come.  Written in the transaction of the page that it counts.
 
-A name is a source and a question, such as "oai:cs:cs:CL"; what a state says is known to library/harvest.py.
+A name is a source and a question, such as "oai:cs:cs:CL"; what a state says is known to library/harvest.py.  Those of
+digests ("digest", "digest:llm") are kept here, too: see store/shown.py.
 """
 
 from __future__ import annotations

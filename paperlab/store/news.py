@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -46,11 +46,45 @@ def watched_arrivals(session: Session, *, since: datetime, submitted_since: date
     arrived = _arrived(since, submitted_since).where(_PAPERS.c.arxiv_id.in_(unshown))
     changed = (
         sa.select(_PAPERS.c.arxiv_id)
-        .where(_PAPERS.c.last_changed_at >= since, _PAPERS.c.first_held_at < since, _PAPERS.c.source != SEED)
-        .where(_PAPERS.c.arxiv_id.in_(unshown.where(_WATCHED.c.matched_at >= since)))
+        .join(_WATCHED, _WATCHED.c.arxiv_id == _PAPERS.c.arxiv_id)
+        .where(_PAPERS.c.last_changed_at >= since, _PAPERS.c.last_changed_at > _PAPERS.c.first_held_at)
+        .where(_WATCHED.c.matched_at >= since, _WATCHED.c.matched_at > _PAPERS.c.first_held_at)
+        .where(_WATCHED.c.shown_at.is_(None), _PAPERS.c.source != SEED)
         .order_by(_PAPERS.c.updated_at.desc(), _PAPERS.c.arxiv_id)
     )
     return list(dict.fromkeys([*_ids(session, arrived), *_ids(session, changed)]))
+
+
+def came_in(session: Session, arxiv_ids: Iterable[str], *, on_hold: timedelta) -> dict[str, datetime]:
+    """When each paper became news: the latest `since` with which the queries above still find it.
+
+    For them `submitted_since` must be `since` less `on_hold`.
+    """
+    ids = list(dict.fromkeys(arxiv_ids))
+    found: dict[str, datetime] = {}
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        chunk = ids[start : start + _IDS_PER_QUERY]
+        announced = _latest(
+            session,
+            sa.select(AnnouncementRow.arxiv_id, sa.func.max(AnnouncementRow.announced_at))
+            .where(AnnouncementRow.arxiv_id.in_(chunk), AnnouncementRow.kind == AnnouncementKind.NEW.value)
+            .group_by(AnnouncementRow.arxiv_id),
+        )
+        matched = _latest(
+            session,
+            sa.select(_WATCHED.c.arxiv_id, sa.func.max(_WATCHED.c.matched_at))
+            .where(_WATCHED.c.arxiv_id.in_(chunk), _WATCHED.c.shown_at.is_(None))
+            .group_by(_WATCHED.c.arxiv_id),
+        )
+        columns = (_PAPERS.c.arxiv_id, _PAPERS.c.first_held_at, _PAPERS.c.submitted_at, _PAPERS.c.last_changed_at)
+        for paper in session.execute(sa.select(*columns).where(_PAPERS.c.arxiv_id.in_(chunk))):
+            held_at, changed_at = paper.first_held_at, paper.last_changed_at
+            recent_until = min(paper.submitted_at, held_at) + on_hold
+            arrived_at = min(held_at, max(recent_until, announced.get(paper.arxiv_id, recent_until)))
+            matched_at = matched.get(paper.arxiv_id, held_at)
+            changed = changed_at > held_at and matched_at > held_at
+            found[paper.arxiv_id] = max(arrived_at, min(changed_at, matched_at)) if changed else arrived_at
+    return found
 
 
 def shown_by_watchlists(session: Session, arxiv_ids: Iterable[str]) -> set[str]:
@@ -75,6 +109,10 @@ def _arrived(since: datetime, submitted_since: datetime) -> sa.Select[Any]:
         .where(sa.or_(_PAPERS.c.submitted_at >= submitted_since, _PAPERS.c.arxiv_id.in_(announced)))
         .order_by(_PAPERS.c.submitted_at.desc(), _PAPERS.c.arxiv_id.desc())
     )
+
+
+def _latest(session: Session, statement: sa.Select[str, datetime]) -> dict[str, datetime]:
+    return {str(arxiv_id): moment for arxiv_id, moment in session.execute(statement)}
 
 
 def _ids(session: Session, statement: sa.Select[Any]) -> list[str]:

@@ -61,6 +61,24 @@ def test_a_digest_is_written_to_a_file_whole(paperlab, held, tmp_path, form):
         assert len(feed.entries) == 3
 
 
+def test_a_feed_keeps_what_earlier_digests_showed(paperlab, held, tmp_path):
+    file = tmp_path / "papers.xml"
+    words = ("digest", "--format", "atom", "--out", str(file))
+    assert paperlab(*words, "--limit", "2").code == 0
+    first = [entry.id for entry in feedparser.parse(str(file)).entries]
+    paperlab(*words)
+    second = [entry.id for entry in feedparser.parse(str(file)).entries]
+    assert "nothing new" in paperlab(*words).err
+    third = feedparser.parse(str(file))
+    assert (len(first), len(second), third.bozo) == (2, 3, False)
+    assert set(first) < set(second)
+    assert {entry.id for entry in third.entries} == set(second)
+
+
+def test_a_digest_since_the_first_day_of_the_calendar_is_one_of_everything(paperlab, held):
+    assert len(paperlab("digest", "--since", "0001-01-01", "--peek", "--json").json["relevant"]) == 3
+
+
 def test_what_could_not_be_written_counts_as_not_shown(paperlab, held, tmp_path, monkeypatch):
     assert paperlab("digest", "--out", str(tmp_path / "no" / "digest.md")).code == 4
     with monkeypatch.context() as patched:

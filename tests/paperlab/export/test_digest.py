@@ -124,6 +124,14 @@ def test_nothing_new_is_said():
     assert (feed.bozo, feed.entries) == (False, [])
 
 
+def test_what_was_left_out_too_long_is_said_with_the_command_that_shows_it():
+    lost = Digest(NOW - timedelta(days=60), NOW, lost=2, lost_since=NOW - timedelta(days=61))
+    for render in (export.markdown, export.html, export.atom):
+        said = render(lost).replace("\\", "")
+        assert "2 papers never shown" in said
+        assert "paperlab digest --since 2026-09-23" in said
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_in_html_a_strangers_text_is_text(text):
     page = Page(export.html(digest_of(text)))
@@ -204,6 +212,14 @@ def test_a_feed_has_all_that_rfc_4287_asks_for():
     assert all(entry.updated_parsed and entry.title for entry in feed.entries)
     later = export.atom(Digest(NOW, NOW + timedelta(days=9), relevant=entries))
     assert [entry.id for entry in feedparser.parse(later).entries] == ids
+
+
+def test_a_feed_has_what_was_shown_before_after_what_is_new_and_nothing_twice():
+    old, both, new = (DigestPaper(paper(arxiv_id=f"2611.0000{n}"), (PROFILE,)) for n in range(3))
+    now = Digest(NOW, NOW, watched=(new, both))
+    feed = feedparser.parse(export.atom(now, Digest(NOW - timedelta(days=14), NOW, relevant=(both, old))))
+    assert not feed.bozo
+    assert [entry.id[-1] for entry in feed.entries] == ["2", "1", "0"]
 
 
 def test_a_title_of_a_hundred_thousand_characters_is_cut_and_says_so():

@@ -7,22 +7,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paperlab.entities import AnnouncementKind, Verdict, VerdictKind, WhyKind
+from paperlab.entities import AnnouncementKind, Profile, Verdict, VerdictKind, WhyKind
 from paperlab.errors import TryAgain
 from paperlab.library import arrivals, digest, ranking, watchlists
+from paperlab.settings import LLM_PROFILE
 from paperlab.store import database, reading, verdicts
 from paperlab.store.reading import Mark
 from paperlab.store.schema import AlertRow, AnnouncementRow, GapRow, WatchlistRow, WatchMatchRow
 from tests.fakes import make_papers
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
-PROFILES = ["llm"]
+PROFILES = ["llm", "vision"]
+VISION = Profile("vision", ("cs.CV",), always=("cs.CV",), terms=())
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def store(settings_for, engine_for):
     """An empty store, with what a sync, a watchlist and a verdict would do to it."""
-    settings = settings_for()
+    settings = replace(settings_for(), profiles={"llm": LLM_PROFILE, "vision": VISION})
     engine = engine_for(settings)
 
     class Store:
@@ -43,17 +46,21 @@ def store(settings_for, engine_for):
             self.write(WatchlistRow(name=name, query=query, created_at=at, matched_query=query))
             self.write(*(WatchMatchRow(watchlist=name, arxiv_id=each, matched_at=at, shown_at=None) for each in ids))
 
-        def digest(self, since=None, now=NOW, limit=None):
+        def digest(self, since=None, now=NOW, limit=None, profiles=PROFILES):
             with database.read_only(engine) as session:
-                return digest.collect(session, settings, PROFILES, since=since, now=now, limit=limit)
+                return digest.collect(session, settings, profiles, since=since, now=now, limit=limit)
 
         def again(self):
             with database.read_only(engine) as session:
                 return digest.once_more(session, PROFILES)
 
-        def mark(self, shown):
+        def lately(self, now=NOW, profiles=PROFILES):
+            with database.read_only(engine) as session:
+                return digest.lately(session, profiles, now)
+
+        def mark(self, shown, profiles=PROFILES):
             with database.session(engine) as session:
-                digest.mark(session, shown)
+                digest.mark(session, settings, profiles, shown)
 
         def judge(self, claim, kind, at, **evidence):
             with database.session(engine) as session:
@@ -66,6 +73,17 @@ def papers(count, at=NOW):
     """So many papers of a category that is all relevant."""
     made = make_papers(4 * count, newest=at - timedelta(hours=2))
     return [paper for paper in made if "cs.CL" in paper.categories][:count]
+
+
+def of_day(day, count, at):
+    """Papers that no other day has, submitted shortly before."""
+    return [replace(paper, arxiv_id=f"26{day:02d}.{n + 1:05d}") for n, paper in enumerate(papers(count, at=at))]
+
+
+def seeing(count, at=NOW):
+    """Papers that the second profile calls relevant, and the first does not."""
+    about = {"title": "Optical flow", "abstract": "Pixels.", "categories": ("cs.CV",), "primary_category": "cs.CV"}
+    return [replace(paper, arxiv_id=f"2699.{n:05d}", **about) for n, paper in enumerate(papers(count, at=at))]
 
 
 def ids(entries):
@@ -277,3 +295,150 @@ def test_two_digests_at_once_are_refused(settings_for):
 def test_the_landmark_papers_are_no_news(store):
     store.hold([replace(paper, source="seed") for paper in papers(3)])
     assert not store.digest().has_news
+
+
+def test_papers_over_the_limit_come_with_the_digests_of_the_next_days_and_all_of_them(store):
+    made = papers(24)
+    store.hold(made, at=NOW - timedelta(hours=1))
+    shown, left = [], []
+    for day in range(5):
+        found = store.digest(now=NOW + day * DAY, limit=6)
+        store.mark(found)
+        shown += ids(found.papers)
+        left.append(found.left_out)
+    assert left == [18, 12, 6, 0, 0]
+    assert sorted(shown) == sorted(paper.arxiv_id for paper in made)
+
+
+def test_what_waits_comes_in_turn_while_watchlists_fill_every_digest(store):
+    made = papers(8)
+    store.hold(made, at=NOW - timedelta(hours=1))
+    store.watch("busy", [])
+    shown = set()
+    for day in range(10):
+        now = NOW + day * DAY
+        urgent = of_day(day + 12, 3, at=now)
+        store.hold(urgent, at=now - timedelta(minutes=30))
+        store.write(
+            *(WatchMatchRow(watchlist="busy", arxiv_id=p.arxiv_id, matched_at=now, shown_at=None) for p in urgent)
+        )
+        found = store.digest(now=now, limit=3)
+        assert len(found.papers) == 3
+        shown.update(ids(found.papers))
+        store.mark(found)
+    assert {paper.arxiv_id for paper in made} <= shown
+
+
+def test_a_paper_that_was_on_hold_and_is_left_out_comes_the_next_time(store):
+    old, older = papers(2, at=NOW - timedelta(days=40))
+    fresh = of_day(77, 1, at=NOW)
+    store.hold([old, older, *fresh])
+    for paper in (old, older):
+        announced = {"announced_at": NOW - timedelta(days=3), "first_seen_at": NOW}
+        store.write(AnnouncementRow(arxiv_id=paper.arxiv_id, version=1, kind=AnnouncementKind.NEW.value, **announced))
+    shown = []
+    for day in range(3):
+        found = store.digest(now=NOW + day * DAY, limit=1)
+        store.mark(found)
+        shown += ids(found.papers)
+    assert sorted(shown) == sorted([old.arxiv_id, older.arxiv_id, fresh[0].arxiv_id])
+
+
+def test_a_paper_submitted_just_within_the_time_and_left_out_comes_the_next_time(store):
+    at_the_edge = NOW - digest.FIRST_DIGEST - digest.ON_HOLD + timedelta(hours=3)
+    edge = papers(1, at=at_the_edge)
+    store.hold([*edge, *of_day(77, 1, at=NOW)])
+    store.mark(store.digest(limit=1))
+    assert ids(store.digest(now=NOW + DAY).papers) == [edge[0].arxiv_id]
+
+
+def test_a_revision_left_out_that_a_watchlist_matches_comes_the_next_time(store):
+    old = papers(3, at=NOW - timedelta(days=60))
+    store.hold(old, at=NOW - timedelta(days=59))
+    store.hold([replace(paper, version=2, updated_at=NOW, title="Mixtures") for paper in old])
+    store.watch("moe", [paper.arxiv_id for paper in old])
+    shown = []
+    for day in range(4):
+        found = store.digest(now=NOW + day * 3 * DAY, limit=1)
+        store.mark(found)
+        shown += ids(found.watched)
+    assert sorted(shown) == sorted(paper.arxiv_id for paper in old)
+
+
+def test_what_the_reader_deals_with_does_not_hold_the_next_digest_back(store):
+    made = papers(3)
+    store.hold(made, at=NOW - timedelta(hours=1))
+    store.mark(store.digest(limit=1))
+    with database.session(store.engine) as session:
+        reading.mark(session, [paper.arxiv_id for paper in made], Mark.SKIPPED, NOW)
+    found = store.digest(now=NOW + 20 * DAY)
+    store.mark(found)
+    assert not found.has_news
+    assert store.digest(now=NOW + 21 * DAY).since == NOW + 20 * DAY - digest.OVERLAP
+
+
+def test_a_digest_since_a_day_leaves_what_came_before_to_the_next_plain_one(store):
+    early, late = papers(2)
+    store.hold([early], at=NOW - 3 * DAY)
+    store.hold([late], at=NOW - timedelta(hours=1))
+    narrow = store.digest(since=NOW - timedelta(hours=2))
+    assert ids(narrow.papers) == [late.arxiv_id]
+    store.mark(narrow)
+    assert ids(store.digest(now=NOW + DAY).papers) == [early.arxiv_id]
+
+
+def test_a_digest_of_one_profile_leaves_the_others_papers_to_the_next_plain_one(store):
+    store.mark(store.digest())
+    other = seeing(2)
+    store.hold(other, at=NOW + DAY)
+    for day in range(1, 4):
+        store.hold(of_day(day + 12, 1, at=NOW + day * DAY), at=NOW + day * DAY)
+        found = store.digest(now=NOW + day * DAY, profiles=["llm"])
+        store.mark(found, profiles=["llm"])
+        assert [arxiv_id[:4] for arxiv_id in ids(found.papers)] == [f"26{day + 12}"]
+    for profiles in (["vision"], PROFILES):
+        assert set(ids(store.digest(now=NOW + 4 * DAY, profiles=profiles).papers)) == {p.arxiv_id for p in other}
+
+
+def test_what_is_left_out_for_two_months_is_said_to_be_lost_once_and_can_be_asked_for(store):
+    made = papers(3)
+    store.hold(made)
+    store.mark(store.digest(limit=1))
+    found = store.digest(now=NOW + digest.FARTHEST + DAY)
+    assert (found.has_news, found.lost, found.lost_since) == (False, 2, NOW)
+    store.mark(found)
+    assert store.digest(now=NOW + digest.FARTHEST + 2 * DAY).lost == 0
+    assert len(store.digest(since=found.lost_since, now=NOW + digest.FARTHEST + DAY).papers) == 2
+
+
+def test_a_clock_that_was_ahead_does_not_hide_what_comes_in_afterwards(store):
+    store.mark(store.digest(now=NOW + 300 * DAY))
+    made = papers(1)
+    store.hold(made)
+    assert ids(store.digest().papers) == [made[0].arxiv_id]
+
+
+@pytest.mark.parametrize(("year", "papers_found"), [(1, 1), (9999, 0)])
+def test_no_day_is_too_far_off_to_begin_with(store, year, papers_found):
+    store.hold(papers(1))
+    assert len(store.digest(since=datetime(year, 1, 1, tzinfo=UTC)).papers) == papers_found
+
+
+def test_what_was_shown_in_two_weeks_is_there_for_a_feed_the_last_shown_first(store):
+    days = [of_day(day, 2, at=NOW + day * DAY) for day in (10, 20, 21)]
+    for made, day in zip(days, (10, 20, 21), strict=True):
+        store.hold(made, at=NOW + day * DAY)
+        store.mark(store.digest(now=NOW + day * DAY))
+    store.judge("a", VerdictKind.REPRODUCED, NOW + 22 * DAY)
+    store.mark(store.digest(now=NOW + 22 * DAY))
+    found = store.lately(now=NOW + 30 * DAY)
+    assert [arxiv_id[:4] for arxiv_id in ids(found.papers)] == ["2621", "2621", "2620", "2620"]
+    assert [change.claim_id for change in found.verdicts] == ["a"]
+
+
+def test_a_feed_of_one_profile_has_not_what_only_the_others_call_relevant(store):
+    made, other = papers(2), seeing(2)
+    store.hold([*made, *other])
+    store.mark(store.digest())
+    assert set(ids(store.lately(profiles=["vision"]).papers)) == {paper.arxiv_id for paper in other}
+    assert len(store.lately().papers) == 4
