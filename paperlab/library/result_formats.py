@@ -32,6 +32,8 @@ FORMATS = (
 )
 
 
+_LONGEST_CSV_ROW = 1 << 20
+"""Characters, blank lines before it included.  The public rows have some hundred; a packed file may have gigabytes."""
 _DEEPEST = 20
 """Levels of subtasks or subdatasets; the public files have two."""
 
@@ -124,22 +126,42 @@ def _from_json(file: TextIO, file_name: str, name: str) -> Source:
 
 
 def _from_csv(file: TextIO, file_name: str) -> Source:
-    reader = csv.DictReader(file)
-    try:
-        fields = list(reader.fieldnames or ())
-    except csv.Error as error:
-        raise InvalidInput(f"{file_name} is not valid CSV: {error}", "mend the file, or leave it out") from error
+    rows = _csv_rows(file, file_name)
+    fields = list(next(rows))
     if "repo_url" in fields:
-        return Source("links-between-papers-and-code", PAPERS_WITH_CODE, _each(_csv_rows(reader, file_name), _link))
+        return Source("links-between-papers-and-code", PAPERS_WITH_CODE, _each(rows, _link))
     if {"GitHub Link", "Link"} <= set(fields):
-        return Source("trending papers", PAPERS_WITH_CODE, _each(_csv_rows(reader, file_name), _trending))
+        return Source("trending papers", PAPERS_WITH_CODE, _each(rows, _trending))
     shown = ", ".join(fields[:8]) or "none"
     raise InvalidInput(f"{file_name} has no format that is known (its columns: {shown})", f"known: {FORMATS}")
 
 
-def _csv_rows(reader: csv.DictReader[str], file_name: str) -> Iterator[Mapping[str, Any]]:
+def _csv_rows(file: TextIO, file_name: str) -> Iterator[Mapping[str, Any]]:
+    """The names of the fields, then every row by them; blank lines are none."""
+    taken = 0  # characters since the last row that was handed on
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        while line := file.readline(_LONGEST_CSV_ROW + 1):
+            taken += len(line)
+            if taken > _LONGEST_CSV_ROW:
+                raise csv.Error(f"one row has more than {_LONGEST_CSV_ROW:,} characters")
+            yield line
+
+    reader = csv.reader(lines())
+    fields: list[str] = []
     try:
-        yield from reader
+        for row in reader:
+            if not row:
+                continue
+            taken = 0
+            if fields:
+                yield dict(zip(fields, row, strict=False))
+            else:
+                fields = row
+                yield dict.fromkeys(fields)
+        if not fields:
+            yield {}
     except csv.Error as error:
         raise InvalidInput(
             f"{file_name} is not valid CSV: line {reader.line_num}: {error}", "mend the file, or leave it out"
