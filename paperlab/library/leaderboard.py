@@ -1,6 +1,7 @@
 """Leaderboards: what papers are said to report on a task and dataset, and beside it what our claims and runs say.
 
-Sources spell the same thing differently ("WMT 2014 EN-DE", "wmt14-en-de"), so names are compared folded.  Rows that
+Sources spell the same thing differently ("WMT 2014 EN-DE", "wmt14-en-de"), so names are compared folded: without case,
+blanks and marks, but for those that tell things apart (Net and Net++, C++ and C#, SQuAD 1.1 and SQuAD 11).  Rows that
 several sources have are one row that names them all; where they disagree, every value stands with its source.
 Reported numbers are never truth: only what a verdict measured is marked as measured.
 """
@@ -142,16 +143,21 @@ _TASKS = {"modelling": "modeling", "mt": "machine translation", "nli": "natural 
 _TASKS |= {"qa": "question answering", "ner": "named entity recognition", "lm": "language modeling"}
 
 
+_DOT = r"(?<=\d)\.(?=\d)"
+_WORD = re.compile(rf"(?:[^\W_]|[+#]|{_DOT})+")
+_PIECE = re.compile(rf"[^\W\d_]+|(?:\d|{_DOT})+|[+#]+")
+
+
 def fold_task(name: str) -> str:
     """ "Language Modelling" and "language-modeling" are one task."""
-    return " ".join(_TASKS.get(word, word) for word in re.findall(r"[^\W_]+", name.casefold()))
+    return " ".join(_TASKS.get(word, word) for word in _WORD.findall(name.casefold()))
 
 
 def fold_dataset(name: str) -> str:
     """ "WMT2014 English-German", "WMT 2014 EN-DE" and "wmt14-en-de" are one dataset."""
-    words = re.findall(r"[^\W\d_]+|\d+", name.casefold())
+    words = _PIECE.findall(name.casefold())
     short = (word[2:] if re.fullmatch(r"20\d\d", word) else _LANGUAGES.get(word, word) for word in words)
-    return "".join(short)
+    return re.sub(r"(?<=\d) (?=\d)", "-", " ".join(short)).replace(" ", "")  # 1 1 is not 11
 
 
 def _same(one: str, other: str) -> bool:
@@ -205,7 +211,7 @@ def _entries(session: Session, results: Sequence[ReportedResult]) -> list[Entry]
     """The results as rows: one for each model of each paper, whoever reports it."""
     groups: dict[tuple[str, str], list[ReportedResult]] = defaultdict(list)
     for result in results:
-        model = " ".join(re.findall(r"\w+", result.model.casefold()))
+        model = " ".join(_WORD.findall(result.model.casefold()))
         groups[model, result.arxiv_id or _title(result).casefold()].append(result)
     ids = {result.arxiv_id for result in results if result.arxiv_id}
     held = {paper.arxiv_id: paper for paper in papers.get_many(session, ids)}
