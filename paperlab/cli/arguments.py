@@ -11,6 +11,8 @@ from paperlab.errors import InvalidInput
 
 LARGEST = 2**63 - 1
 """SQLite's and PostgreSQL's largest integer."""
+MOST_LISTED = 5000
+"""Papers or rows of one answer: about 20 MB with --json, and as many as a search counts."""
 
 
 def text(value: str, name: str) -> str:
@@ -28,6 +30,13 @@ def number(value: int, name: str) -> int:
     """`value` where the database can count so far.  Raises InvalidInput."""
     if value > LARGEST:
         raise InvalidInput(f"{name} {value} is more than a database can count", f"at most {LARGEST}")
+    return value
+
+
+def limit(value: int, more: str) -> int:
+    """`value` of --limit where one answer may be so long.  Raises InvalidInput; `more` says how to get at the rest."""
+    if value > MOST_LISTED:
+        raise InvalidInput(f"--limit {value} is more than one answer holds: at most {MOST_LISTED}", more)
     return value
 
 

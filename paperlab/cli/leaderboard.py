@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import output
+from paperlab.cli import arguments, output
 from paperlab.entities import Claim
 from paperlab.library import claims, database
 from paperlab.library import leaderboard as library
@@ -20,7 +20,9 @@ def leaderboard(
         str | None, typer.Argument(help='"TASK/DATASET"; without it, all there are.', metavar="NAME")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Rank by this metric (default: the board's main one).")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, help=f"At most so many rows, and never more than {arguments.MOST_LISTED}.")
+    ] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show the results that papers are said to report, and beside them what our claims and runs say.
@@ -29,6 +31,7 @@ def leaderboard(
 
     Example: paperlab leaderboard "machine translation/WMT2014 English-German" --metric BLEU
     """
+    arguments.limit(limit, "the first ones are the best: leave the rest out")
     config = settings.load()
     known: list[Claim] = claims.load() if name else []
     with read_only(database.open_or_create(config)) as session:

@@ -8,6 +8,7 @@ import importlib
 import io
 import keyword
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "papers": "The papers held: add, list, show, compare, mark, export.",
     "recommend": "Rank recent papers by the ones you starred or tagged, and show the words that lifted each.",
     "watch": "Questions that are asked of every paper as it arrives.",
-    "alerts": "Starred, tagged, annotated or reproduced papers that were replaced or withdrawn.",
+    "alerts": "Show starred, tagged, annotated or reproduced papers that were replaced or withdrawn.",
     "search": "Search the papers held: title, abstract, authors, comment and own notes.",
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
     "runs": "What was trained, how far it is, and what it measured.",
@@ -113,8 +114,11 @@ def exit_code(words: Sequence[str]) -> int:
         result = app(list(words), prog_name="paperlab", standalone_mode=False)
     except TyperException as error:
         _show_usage(error)
+        hint = _hint(error, words)
+        if hint:
+            output.talk(f"  {hint}")
         if as_json:
-            output.write_json({"error": error.format_message(), "hint": "--help", "exit": errors.USAGE})
+            output.write_json({"error": error.format_message(), "hint": hint or "--help", "exit": errors.USAGE})
         return errors.USAGE
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED
@@ -159,6 +163,15 @@ def _show_usage(error: TyperException) -> None:
         output.talk(f"error: {error.format_message()}")
     else:
         show(file=sys.stderr)
+
+
+def _hint(error: TyperException, words: Sequence[str]) -> str:
+    """What was meant where a query to be searched for begins with a minus; empty where that is not it."""
+    is_unknown_option = hasattr(error, "possibilities")  # the class itself is private to Typer
+    if not is_unknown_option or words[0] != "search":
+        return ""
+    asked = [word for word in words[1:] if word != "--json"]
+    return f"a query that begins with - stands behind --: {shlex.join(['paperlab', 'search', '--', *asked])}"
 
 
 def _show(error: errors.PaperlabError, as_json: bool) -> int:

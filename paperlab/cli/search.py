@@ -22,7 +22,9 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 def search(
     query: Annotated[list[str], typer.Argument(help="Words, and more: see below.")],
     sort: Annotated[Sort, typer.Option(help="relevance, or newest.")] = Sort.RELEVANCE,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=0, help=f"At most so many, and never more than {arguments.MOST_LISTED}.")
+    ] = 20,
     offset: Annotated[int, typer.Option(min=0, help="Leave out so many.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -35,7 +37,7 @@ def search(
     Example: paperlab search 'abs:"mixture of experts" cat:cs.CL -survey' --sort newest
     """
     text = arguments.text(" ".join(query), "the query")
-    arguments.number(limit, "--limit")
+    arguments.limit(limit, "the rest: --offset     all of them: paperlab papers export --query QUERY")
     arguments.number(offset, "--offset")
     with read_only(database.open_or_create(settings.load())) as session:
         found = library.search(session, text, sort=sort, limit=limit, offset=offset)

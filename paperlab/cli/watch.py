@@ -12,8 +12,9 @@ import typer
 from paperlab import settings
 from paperlab.cli import arguments, output
 from paperlab.cli.pile import title_of
+from paperlab.entities import Paper
 from paperlab.library import database, papers, watchlists
-from paperlab.library.watchlists import Watched
+from paperlab.library.watchlists import Matches, Watched
 from paperlab.store.database import read_only, session
 
 app = typer.Typer(help="Questions that are asked of every paper as it arrives.", no_args_is_help=True)
@@ -82,25 +83,32 @@ def show(
     *,
     new: Annotated[bool, typer.Option("--new", help="Only those never shown so; they are new no more then.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="With --new: leave them new.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=0, help=f"At most so many, and never more than {arguments.MOST_LISTED}.")
+    ] = 50,
     offset: Annotated[int, typer.Option(min=0, help="Leave out so many.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show the papers that match, newest submission first. With --new each is shown once.
 
+    A paper that matched and was revised since so that it does not any more stays listed, and is marked.
+
     Example: paperlab watch show moe --new
     """
-    arguments.number(limit, "--limit")
+    arguments.limit(limit, "the rest: --offset")
     arguments.number(offset, "--offset")
     engine = database.open_or_create(settings.load())
     with read_only(engine) as opened:
         found = watchlists.matches(opened, arguments.text(name, "the name"), new_only=new, limit=limit, offset=offset)
     if as_json:
-        listed = [papers.as_record(each) for each in found.papers]
+        listed = [{**papers.as_record(p), "matches_now": p.arxiv_id not in found.no_longer} for p in found.papers]
         output.write_json({"watchlist": name, "papers": listed, "new": found.counts.new, "all": found.counts.all})
     else:
-        rows = [(p.arxiv_id, p.submitted_at.date().isoformat(), p.primary_category, title_of(p)) for p in found.papers]
-        output.write_table(("id", "submitted", "category", "title"), rows)
+        rows = [
+            (*(p.arxiv_id, p.submitted_at.date().isoformat(), p.primary_category), title_of(p), _note(p, found))
+            for p in found.papers
+        ]
+        output.write_table(("id", "submitted", "category", "title", "note"), rows)
         total = found.counts.new if new else found.counts.all
         output.talk(f"{len(rows)} of {total} {'new ' if new else ''}papers")
     if new and not keep and found.papers:
@@ -141,6 +149,10 @@ def _add(name: str, query: str, from_now: bool, as_json: bool, quiet: bool) -> N
     with session(database.open_or_create(settings.load())) as opened:
         watched = watchlists.add(opened, arguments.text(name, "the name"), words, _now(), from_now=from_now)
     _tell(watched, as_json, quiet)
+
+
+def _note(paper: Paper, found: Matches) -> str | None:
+    return "matches no longer" if paper.arxiv_id in found.no_longer else None
 
 
 def _tell(watched: Watched, as_json: bool, quiet: bool) -> None:

@@ -1,6 +1,7 @@
 """Watchlists: questions asked of every paper as it arrives, and once of all that are held.
 
-A paper that matched stays a match when it is revised, and is new only until it has been shown as new once.  A
+That a paper matched is a fact of the day it arrived: it stays a match when it is revised, and is new only until it has
+been shown as new once.  One whose present version no longer answers the question is named as such (`no_longer`).  A
 question may ask for anything that is known when a paper arrives: title, abstract, authors, comment, categories, dates,
 `is:withdrawn`, and `has:code` for links in its text.  Stars, tags and notes come later and are refused; a word without
 a field is looked for in the paper's own text, never in notes.
@@ -42,6 +43,8 @@ class Watched:
 @dataclass(frozen=True)
 class Matches:
     papers: tuple[Paper, ...]
+    no_longer: frozenset[str]
+    """Ids of those that matched once and, as they stand now, do not."""
     counts: Counts
 
 
@@ -99,7 +102,11 @@ def matches(session: Session, name: str, *, new_only: bool = False, limit: int |
     held = get(session, name)
     ids = watchlists.matches(session, name, new_only=new_only, limit=limit, offset=offset)
     found = {paper.arxiv_id: paper for paper in papers.get_many(session, ids)}
-    return Matches(tuple(found[arxiv_id] for arxiv_id in ids), _watched(session, held).counts)
+    listed = tuple(found[arxiv_id] for arxiv_id in ids)
+    query = question(held.query)
+    facts = _facts(session, listed, [query])
+    no_longer = frozenset(each.arxiv_id for each in facts if not language.holds(query, each))
+    return Matches(listed, no_longer, _watched(session, held).counts)
 
 
 def mark_shown(session: Session, name: str, arxiv_ids: Iterable[str], now: datetime) -> int:

@@ -55,6 +55,26 @@ def test_a_query_that_begins_with_a_minus_stands_behind_two(paperlab, held):
     assert done["total"] == 19
 
 
+@pytest.mark.parametrize(
+    ("words", "behind"),
+    [(["-zzz"], "-zzz"), (["-two words", "study"], "'-two words' study"), (["--study"], "--study")],
+)
+def test_a_query_that_is_taken_for_an_option_is_2_and_says_how_to_write_it(paperlab, held, words, behind):
+    done = paperlab("search", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(f"a query that begins with - stands behind --: paperlab search -- {behind}\n")
+    assert paperlab("search", "--json", *words).json["hint"].endswith(f"paperlab search -- {behind}")
+    assert "stands behind" not in paperlab("papers", "list", "-zzz").err
+
+
+@pytest.mark.parametrize("words", [("search", "study"), ("watch", "show", "moe"), ("leaderboard", "a/b")])
+def test_one_answer_holds_five_thousand_at_most(paperlab, held, words):
+    done = paperlab(*words, "--limit", "5001")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: --limit 5001 is more than one answer holds: at most 5000.")
+    assert "at most 5000" not in paperlab(*words, "--limit", "5000").err
+
+
 def test_nothing_found_is_no_error(paperlab, held):
     done = paperlab("search", "nowhere")
     assert (done.code, done.out) == (0, "")

@@ -40,6 +40,19 @@ def test_a_watched_paper_is_shown_as_new_once_and_a_revision_is_not_new_again(pa
     assert ids(paperlab("watch", "show", "second", "--json").json) == ["2611.00002", "2611.00003"]
 
 
+def test_a_match_that_a_revision_took_away_stays_and_is_marked(paperlab, arxiv):
+    paperlab("watch", "add", "first", 'ti:"study 0" -ti:revised')
+    title = paperlab("papers", "show", "2611.00001", "--json").json
+    assert title
+    assert "matches no longer" not in paperlab("watch", "show", "first").out
+    arxiv.revise("2611.00001", title="Revised")
+    paperlab("papers", "add", "2611.00001")
+    done = paperlab("watch", "show", "first")
+    assert (done.err, "matches no longer" in done.out) == ("1 of 1 papers\n", True)
+    shown = paperlab("watch", "show", "first", "--json").json["papers"]
+    assert [(paper["arxiv_id"], paper["matches_now"]) for paper in shown] == [("2611.00001", False)]
+
+
 def test_only_what_was_shown_is_new_no_more(paperlab, arxiv):
     paperlab("watch", "add", "all", "cat:cs.* OR cat:stat.*")
     assert len(ids(paperlab("watch", "show", "all", "--new", "--limit", "1", "--json").json)) == 1

@@ -72,6 +72,20 @@ def test_a_paper_is_new_once_and_a_replaced_one_keeps_its_match(session, setting
     assert names(watchlists.matches(session, "moe")) == [MOE.arxiv_id]
 
 
+def test_a_match_whose_revision_no_longer_answers_is_named_and_new_no_second_time(session, settings):
+    watchlists.add(session, "moe", QUERY, NOW)
+    arrivals.take(session, settings, [MOE, replace(MOE, arxiv_id="2611.09999")], NOW)
+    assert watchlists.matches(session, "moe").no_longer == frozenset()
+    watchlists.mark_shown(session, "moe", [MOE.arxiv_id], NOW)
+    arrivals.take(session, settings, [REVISED], LATER)
+    found = watchlists.matches(session, "moe")
+    assert names(found) == ["2611.09999", MOE.arxiv_id]
+    assert found.no_longer == {MOE.arxiv_id}
+    arrivals.take(session, settings, [replace(REVISED, version=3, title=MOE.title)], LATER)
+    assert watchlists.matches(session, "moe").no_longer == frozenset()
+    assert names(watchlists.matches(session, "moe", new_only=True)) == ["2611.09999"]
+
+
 def test_a_revision_can_bring_the_match(session, settings):
     watchlists.add(session, "sparse", "ti:sparse", NOW)
     arrivals.take(session, settings, [MOE], NOW)
