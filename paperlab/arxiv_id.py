@@ -26,6 +26,8 @@ _ARCHIVES = (
 )
 """Archives that ever stood in an identifier.  Stored ordinals count by this order: only append to it."""
 _PER_MONTH = 1_000_000
+_SHOWN = 80
+"""Characters of a text without identifier that its error repeats."""
 _OLD_STYLE = 100_000
 
 
@@ -73,8 +75,9 @@ class ArxivId:
         """
         match = _ID.fullmatch(text) or _ID.fullmatch(_strip_address(text.strip()))
         if match is None or not _plausible(match):
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
             raise InvalidInput(
-                f'"{text}" is not an arXiv identifier',
+                f'"{shown}" is not an arXiv identifier',
                 "examples: 1706.03762   1706.03762v7   cs/0503050   https://arxiv.org/abs/1706.03762",
             )
         version = match["version"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Annotated
 
 import typer
@@ -11,6 +12,9 @@ from paperlab import settings
 from paperlab.cli import output
 from paperlab.library import status as library
 from paperlab.library.status import Status
+
+_DAYS = 5
+"""Days without a feed that are named; the others are counted."""
 
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
@@ -53,11 +57,11 @@ def lines(state: Status) -> list[str]:
     """What is to be said beside the table of sources, the alarming first."""
     said = []
     if state.last_success_at is None:
-        said.append("NO SYNC HAS SUCCEEDED YET: run paperlab sync")
+        said.append("NO NIGHTLY SYNC HAS SUCCEEDED YET: run paperlab sync")
     elif state.silent:
         hours = (state.now - state.last_success_at) / timedelta(hours=1)
         since = output.format_time(state.last_success_at)
-        said.append(f"SILENT FOR {hours:.0f} HOURS: no sync has succeeded since {since}; run paperlab sync")
+        said.append(f"SILENT FOR {hours:.0f} HOURS: no nightly sync has succeeded since {since}; run paperlab sync")
     matching = ", ".join(f"{count} match {name}" for name, count in state.matching.items())
     said.append(f"papers: {state.papers} held" + (f", {matching}" if matching else ""))
     said.append(_gaps(state))
@@ -68,9 +72,19 @@ def lines(state: Status) -> list[str]:
         said.append(f"arXiv is not to be asked before {again} ({state.away_reason})")
     if state.feed and state.feed.published_at:
         said.append(f"daily feed: that of {state.feed.published_at:%Y-%m-%d} was the last one read")
+    said.extend(
+        f"feed of {_listed(each.days)} not read: papers of {each.profile} that only it named may be missing; "
+        f"run {each.command}"
+        for each in state.unread_feeds
+    )
     sensible = "now" if state.next_sync_at <= state.now else output.format_time(state.next_sync_at)
     said.append(f"next sensible sync: {sensible}  (paperlab sync)")
     return said
+
+
+def _listed(days: Sequence[date]) -> str:
+    rest = len(days) - _DAYS
+    return ", ".join(map(str, days[:_DAYS])) + (f" and {rest} more days" if rest > 0 else "")
 
 
 def _gaps(state: Status) -> str:

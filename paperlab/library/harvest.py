@@ -85,7 +85,7 @@ def run(
         landmarks.seed(engine, settings, now)
         profiles.rematch_changed(engine, settings.profiles, now)
         with database.session(engine) as session:
-            receipts.close_dead(session, kinds=(KIND,), now=now)
+            receipts.close_dead(session, now=now)
             planned = _plan_all(session, sets, since, until, now)
         receipt = sync.start_receipt(
             engine,

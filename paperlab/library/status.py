@@ -9,19 +9,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from paperlab.arxiv import query_api
 from paperlab.arxiv.limiter import Clock, Limiter
 from paperlab.entities import Gap, Receipt
+from paperlab.library import feed_days
+from paperlab.library.feed_days import EASTERN, FEED_DAYS, UnreadFeeds
 from paperlab.settings import Settings
 from paperlab.store import database, feeds, gaps, matches, papers, receipts, upgrade
 from paperlab.store.feeds import FeedState
 
-EASTERN = ZoneInfo("America/New_York")
-FEED_DAYS = frozenset(range(5))
-"""Monday to Friday: what is announced at 20:00 Eastern Time, Sunday to Thursday, is in the feed built at midnight
-(https://info.arxiv.org/help/availability.html).  Holidays are not known here: then the feed is empty."""
 FEED_READY = timedelta(minutes=30)
 """After midnight, for the feed to be built."""
 SILENCE = timedelta(hours=36)
@@ -45,7 +42,7 @@ class Status:
     now: datetime
     sources: tuple[SourceStatus, ...]
     last_success_at: datetime | None
-    """Of the query API: it is what a nightly sync rests on."""
+    """Of the walk through the query API that a night rests on; a window of the past says nothing of it."""
     silent: bool
     """No success for 36 hours, or none ever."""
     open_gaps: int
@@ -62,6 +59,8 @@ class Status:
     away_reason: str
     feed: FeedState | None
     """The feed that was read last."""
+    unread_feeds: tuple[UnreadFeeds, ...]
+    """Days whose feed was missed, by profile."""
     next_sync_at: datetime
     """The next time that a sync can bring something: now where this is past."""
     papers: int
@@ -83,14 +82,15 @@ def status(settings: Settings, clock: Clock | None = None) -> Status:
     with database.read_only(database.open_database(settings)) as session:
         newest = receipts.newest_by_source(session)
         successes = receipts.last_success_by_source(session)
+        success = receipts.last_success(session, query_api.SOURCE)
         recent = receipts.since(session, now - timedelta(hours=24))
         still_open = gaps.still_open(session)
         given_up = len(gaps.given_up(session))
         read = feeds.every(session)
+        unread = feed_days.unread(session, settings, now)
         held = papers.count(session)
         matching = {name: matches.count(session, name) for name in settings.profiles}
-    success = successes.get(query_api.SOURCE)
-    last_success_at = (success.finished_at or success.started_at) if success else None
+    last_success_at = _ended(success)
     refusals: Counter[str] = Counter()
     for receipt in recent:
         refusals.update(receipt.details.get("refusals", {}))
@@ -110,6 +110,7 @@ def status(settings: Settings, clock: Clock | None = None) -> Status:
         away_s=away_s,
         away_reason=away_reason if away_s > 0 else "",
         feed=read[0] if read else None,
+        unread_feeds=unread,
         next_sync_at=max(next_sync(last_success_at, now), now + timedelta(seconds=away_s)),
         papers=held,
         matching=matching,
@@ -174,6 +175,7 @@ def _empty(settings: Settings, now: datetime, away_s: float, away_reason: str) -
         away_s=away_s,
         away_reason=away_reason,
         feed=None,
+        unread_feeds=(),
         next_sync_at=now + timedelta(seconds=away_s),
         papers=0,
         matching=dict.fromkeys(settings.profiles, 0),

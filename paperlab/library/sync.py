@@ -25,11 +25,8 @@ from paperlab.entities import Paper, Profile, Receipt, ReceiptStatus
 from paperlab.errors import NotReady, PaperlabError, TryAgain
 from paperlab.library import arrivals, landmarks, profiles, relevance
 from paperlab.library.plan import (
-    ANNOUNCEMENTS,
     FIRST_SYNC,
-    NIGHTLY,
     OVERLAP,
-    WINDOW,
     Plan,
     SyncOptions,
     of_store,
@@ -82,7 +79,7 @@ def prepare(engine: Engine, settings: Settings, options: SyncOptions, clock: Clo
     profiles.rematch_changed(engine, settings.profiles, now)
     with database.session(engine) as session:
         planned = of_store(session, settings, options, now)
-        receipts.close_dead(session, kinds=(NIGHTLY, WINDOW, ANNOUNCEMENTS), now=now)
+        receipts.close_dead(session, now=now)
     return planned
 
 

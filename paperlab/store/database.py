@@ -169,7 +169,7 @@ def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(_READ_ONLY, False)
     connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
     if not reading and not connection.info.get(_IS_WAL):
-        # Only who writes may change the file: one that is looked at, or turns out to be somebody else's, stays as it is.
+        # Only who writes may change the file: one that is looked at, or is somebody else's, stays as it is.
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.info[_IS_WAL] = True

@@ -58,14 +58,13 @@ def save(session: Session, receipt: Receipt) -> None:
     session.flush()
 
 
-def close_dead(session: Session, *, kinds: tuple[str, ...], now: datetime) -> int:
-    """Mark as interrupted what still says "running".  Only whoever holds the sync lock may call this.
+def close_dead(session: Session, *, now: datetime) -> int:
+    """Mark as interrupted what still says "running".  Only under the sync lock.
 
-    A receipt of a process that died has no time of its end: `finished_at` stays empty.
+    All that run longer than a transaction hold that lock: syncs, harvests and snapshots.  A receipt of a process that
+    died has no time of its end: `finished_at` stays empty.
     """
-    rows = session.execute(
-        sa.select(ReceiptRow).where(ReceiptRow.status == ReceiptStatus.RUNNING.value, ReceiptRow.kind.in_(kinds))
-    ).scalars()
+    rows = session.execute(sa.select(ReceiptRow).where(ReceiptRow.status == ReceiptStatus.RUNNING.value)).scalars()
     closed = 0
     for row in rows:
         row.status = ReceiptStatus.INTERRUPTED.value
@@ -112,10 +111,25 @@ def since(session: Session, moment: datetime) -> list[Receipt]:
     return [_as_receipt(row) for row in rows]
 
 
+def of_source(session: Session, source: str, query: str | None = None) -> list[Receipt]:
+    """Oldest first; with `query`, those that asked just this."""
+    statement = sa.select(ReceiptRow).where(ReceiptRow.source == source).order_by(ReceiptRow.id)
+    if query is not None:
+        statement = statement.where(ReceiptRow.query == query)
+    return [_as_receipt(row) for row in session.execute(statement).scalars()]
+
+
 def last_success(session: Session, source: str | None = None) -> Receipt | None:
-    """The newest complete receipt of a nightly or window sync."""
+    """The newest complete receipt of a night: of a nightly sync, or of the first one.
+
+    The first one asks for a window of days too, and sets the cursor that the nights go on from; a window that was asked
+    for by its days leaves that cursor alone.
+    """
+    is_first = sa.and_(
+        ReceiptRow.kind == "window", ReceiptRow.cursor_before.is_(None), ReceiptRow.cursor_after.is_not(None)
+    )
     statement = sa.select(ReceiptRow).where(
-        ReceiptRow.status == ReceiptStatus.COMPLETE.value, ReceiptRow.kind.in_(("nightly", "window"))
+        ReceiptRow.status == ReceiptStatus.COMPLETE.value, sa.or_(ReceiptRow.kind == "nightly", is_first)
     )
     if source is not None:
         statement = statement.where(ReceiptRow.source == source)

@@ -51,8 +51,14 @@ def test_the_subject_class_of_an_old_identifier_is_not_part_of_it():
 def test_what_arxiv_never_gave_out_is_refused_by_name(text):
     with pytest.raises(InvalidInput, match="not an arXiv identifier") as caught:
         ArxivId.parse(text)
-    assert f'"{text}"' in caught.value.message
+    assert f'"{text[:80]}' in caught.value.message
     assert caught.value.exit_code == 3
+
+
+def test_a_text_of_any_length_is_refused_in_a_line():
+    with pytest.raises(InvalidInput, match='^"x{80}…" is not an arXiv identifier') as caught:
+        ArxivId.parse("x" * 100_000)
+    assert len(str(caught.value)) < 300
 
 
 @given(st.text(max_size=40))

@@ -92,7 +92,7 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself(capsys):
         assert f"{name} " in listing
         assert summary[:40] in listing
         main.exit_code([name, "--help"])
-        assert summary.rstrip(".") in " ".join(capsys.readouterr().out.split())
+        assert "".join(summary.rstrip(".").split()) in "".join(capsys.readouterr().out.split())
 
 
 def test_a_command_that_does_not_exist_is_a_usage_error(capsys):

@@ -20,7 +20,7 @@ def arxiv(paperlab, monkeypatch):
 def test_before_the_first_sync_it_says_which_command_to_run(paperlab, home):
     done = paperlab("status")
     assert done.code == 0
-    assert done.out.startswith("NO SYNC HAS SUCCEEDED YET: run paperlab sync\n")
+    assert done.out.startswith("NO NIGHTLY SYNC HAS SUCCEEDED YET: run paperlab sync\n")
     assert not home.exists()
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from paperlab.arxiv.limiter import Clock, Limiter
+from paperlab.entities import ReceiptStatus
 from paperlab.errors import TryAgain
-from paperlab.library import night, status
+from paperlab.library import night, status, sync
 from paperlab.library.plan import SyncOptions
 from tests import fakes
 from tests.fakes import FakeArxiv, make_paper, make_papers
@@ -69,6 +70,26 @@ def test_thirty_six_hours_without_a_success_are_silence_and_a_failed_night_does_
     state = status.status(config, at(timedelta(hours=37)))
     assert state.silent
     assert state.refusals_24h["503"] >= 6
+
+
+def test_a_window_of_the_past_does_not_end_the_silence(settings, engine_for):
+    config, _ = settings
+    night.run(engine_for(config), config, SyncOptions())
+    window = SyncOptions(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime(2020, 1, 2, tzinfo=UTC))
+    clock = at(timedelta(days=10))
+    assert sync.run(engine_for(config), config, window, clock=clock).status is ReceiptStatus.COMPLETE
+    state = status.status(config, clock)
+    assert state.silent
+    assert state.next_sync_at == state.now
+
+
+def test_a_snapshot_import_that_was_killed_is_interrupted_once_a_night_was_there(settings, engine_for):
+    config, _ = settings
+    engine = engine_for(config)
+    sync.start_receipt(engine, source="snapshot", kind="snapshot", query="dump", cursor=None, now=datetime.now(UTC))
+    night.run(engine, config, SyncOptions())
+    of_snapshot = next(each for each in status.status(config).sources if each.source == "snapshot")
+    assert of_snapshot.last.status is ReceiptStatus.INTERRUPTED
 
 
 def test_a_walk_that_succeeds_while_the_feed_is_down_is_no_silence(settings, engine_for):

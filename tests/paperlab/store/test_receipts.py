@@ -55,21 +55,38 @@ def test_a_receipt_that_does_not_balance_is_refused(session):
 
 
 def test_who_died_is_marked_and_who_ended_is_not(session):
-    ended, died, look_up = start(session), start(session), start(session, kind="lookup")
+    ended, died = start(session), start(session)
     receipts.save(session, replace(ended, status=ReceiptStatus.COMPLETE, finished_at=NOW))
-    assert receipts.close_dead(session, kinds=("nightly", "window"), now=NOW) == 1
+    assert receipts.close_dead(session, now=NOW) == 1
     statuses = {receipt.id: receipt.status for receipt in receipts.latest(session)}
-    assert statuses == {
-        ended.id: ReceiptStatus.COMPLETE,
-        died.id: ReceiptStatus.INTERRUPTED,
-        look_up.id: ReceiptStatus.RUNNING,
-    }
+    assert statuses == {ended.id: ReceiptStatus.COMPLETE, died.id: ReceiptStatus.INTERRUPTED}
     interrupted = receipts.get(session, died.id)
     assert interrupted is not None
     assert "42" in interrupted.reason
     success = receipts.last_success(session)
     assert success is not None
     assert success.id == ended.id
+
+
+def test_every_kind_of_receipt_of_a_dead_process_is_marked(session):
+    died = [start(session, kind) for kind in ("nightly", "announcements", "harvest", "snapshot")]
+    assert receipts.close_dead(session, now=NOW) == len(died)
+    assert {receipt.status for receipt in receipts.latest(session)} == {ReceiptStatus.INTERRUPTED}
+
+
+def test_a_window_that_was_asked_for_is_no_success_of_the_nights_and_the_first_sync_is_one(session):
+    def ended(kind: str, before: datetime | None, after: datetime | None) -> Receipt:
+        receipt = replace(start(session, kind), cursor_before=before, cursor_after=after, finished_at=NOW)
+        receipts.save(session, replace(receipt, status=ReceiptStatus.COMPLETE))
+        return receipt
+
+    ended("window", None, None)
+    assert receipts.last_success(session) is None
+    first = ended("window", None, NOW)
+    ended("window", NOW, NOW)
+    success = receipts.last_success(session)
+    assert success is not None
+    assert success.id == first.id
 
 
 def test_a_cursor_moves_and_goes(session):
