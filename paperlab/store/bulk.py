@@ -31,8 +31,6 @@ _CHECKPOINT_PAGES = 16_384
 _INDEX = {"hashsize": 8 * 2**20, "automerge": 8}
 """What FTS5 gathers in memory before it writes a segment of the index, and how many segments of a level it joins: with
 fewer and larger joins a paper is written less often."""
-_INDEX_ELSE = {"hashsize": 2**20, "automerge": 4}
-"""FTS5's own defaults: https://sqlite.org/fts5.html#the_automerge_configuration_option, fts5_config.c."""
 _SET_INDEX = "INSERT INTO full_text (full_text, rank) VALUES (?, ?)"
 
 # CROSS JOIN: the identifiers asked for come first, whatever the planner thinks of json_each.
@@ -80,7 +78,7 @@ def is_supported(engine: Engine | Connection) -> bool:
 @contextmanager
 def connection(engine: Engine) -> Iterator[Connection]:
     """One connection set up for mass writing; what it was set to before is set again at the end."""
-    wanted = {"cache_size": -_CACHE_KIB, "wal_autocheckpoint": _CHECKPOINT_PAGES}
+    wanted = {"cache_size": -_CACHE_KIB, "wal_autocheckpoint": _CHECKPOINT_PAGES}  # of this connection only
     with storage_errors(engine), engine.connect() as opened:
         if not is_supported(engine):
             yield opened
@@ -93,10 +91,8 @@ def connection(engine: Engine) -> Iterator[Connection]:
         try:
             for name, value in wanted.items():
                 cursor.execute(f"PRAGMA {name} = {value}")
-            cursor.executemany(_SET_INDEX, list(_INDEX.items()))
             yield opened
         finally:
-            cursor.executemany(_SET_INDEX, list(_INDEX_ELSE.items()))
             for name, value in before.items():
                 cursor.execute(f"PRAGMA {name} = {value}")
             cursor.close()
@@ -104,9 +100,20 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def session(opened: Connection) -> Iterator[Session]:
-    """A writing session on this connection: commits when the block ends, rolls back when it raises."""
+    """A writing session on this connection: commits when the block ends, rolls back when it raises.
+
+    How the index is written is kept in the database itself.  It is set and set back within the transaction, so that
+    nothing of it is left by a process that dies.
+    """
     with storage_errors(opened.engine), Session(opened, expire_on_commit=False) as writing, writing.begin():
+        if not is_supported(opened):
+            yield writing
+            return
+        writing.connection().exec_driver_sql(_SET_INDEX, list(_INDEX.items()))
         yield writing
+        writing.flush()
+        full_text.write_out(writing)
+        full_text.set_defaults(writing)
 
 
 def sort(session: Session, papers: Sequence[Paper]) -> Sorted:

@@ -51,6 +51,8 @@ SELECT p.ordinal, p.title, p.abstract, coalesce(p.comment, '') AS comment, p.aut
 FROM papers AS p WHERE p.ordinal > ? ORDER BY p.ordinal LIMIT ?
 """
 _BATCH = 1000
+_DEFAULTS = {"hashsize": 2**20, "automerge": 4}
+"""FTS5's own: https://sqlite.org/fts5.html#the_automerge_configuration_option, fts5_config.c."""
 
 Row = tuple[int, str, str, str, str, str]
 """Ordinal, title, abstract, authors, comment, facets."""
@@ -94,11 +96,24 @@ def rebuild(session: Session | Connection) -> int:
     require(session)
     connection = _connection(session)
     connection.exec_driver_sql("INSERT INTO full_text (full_text) VALUES ('delete-all')")
+    set_defaults(connection)
     total, last = 0, 0
     while rows := connection.exec_driver_sql(_HELD, (last, _BATCH)).all():
         _write(connection, _INSERT, [_held_row(row) for row in rows])
         total, last = total + len(rows), rows[-1].ordinal
     return total
+
+
+def write_out(session: Session) -> None:
+    """Write what FTS5 has gathered in memory.  Does not commit."""
+    with session.begin_nested():  # at a savepoint it does
+        pass
+
+
+def set_defaults(session: Session | Connection) -> None:
+    """How the index is written, as FTS5 has it without further ado.  Does not commit."""
+    statement = "INSERT INTO full_text (full_text, rank) VALUES (?, ?)"
+    _connection(session).exec_driver_sql(statement, list(_DEFAULTS.items()))
 
 
 def check(session: Session) -> Health:

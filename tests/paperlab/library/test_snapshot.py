@@ -24,6 +24,7 @@ from paperlab.arxiv.snapshot import TornFile
 from paperlab.entities import Paper, Profile, ReceiptStatus
 from paperlab.errors import InvalidInput, TryAgain, UnknownName
 from paperlab.library import arrivals, landmarks, profiles, snapshot
+from paperlab.library import database as library
 from paperlab.library.snapshot import SnapshotOptions
 from paperlab.library.sync import Stopped, only_sync
 from paperlab.settings import Settings
@@ -79,6 +80,17 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         found["full_text"] = sorted(map(tuple, connection.exec_driver_sql("SELECT * FROM temp.words")))
         connection.exec_driver_sql("DROP TABLE temp.words")
     return found
+
+
+PLAIN = (4, 2**20)
+
+
+def index_settings(engine: Engine) -> tuple[int, int]:
+    """FTS5's automerge and hashsize, as the database has them."""
+    with engine.connect() as connection:
+        kept = {"automerge": 4, "hashsize": 2**20}
+        kept.update(connection.exec_driver_sql("SELECT k, v FROM full_text_config").all())
+    return kept["automerge"], kept["hashsize"]
 
 
 def assert_index_is_whole(engine: Engine) -> None:
@@ -399,29 +411,30 @@ def progress(receipt):
 
 receipts.save = save
 options = snapshot.SnapshotOptions(file)
-snapshot.run(database.open_database(settings), settings, options, clock=a_clock(), progress=progress, batch=250)
+snapshot.run(database.open_database(settings), settings, options, clock=a_clock(), progress=progress, batch=100)
 """
 
 
 def test_after_kills_in_the_middle_the_store_is_that_of_an_undisturbed_import(tmp_path, settings_for, engine_for):
     disturbed, whole = (settings_for(home=tmp_path / name) for name in ("disturbed", "whole"))
-    path = dumps.write(tmp_path / "one.jsonl", some_papers(2000))
+    path = dumps.write(tmp_path / "one.jsonl", some_papers(800))
     engine_for(disturbed).dispose()
     for place, at in (("inside", 3), ("between", 2)):
         words = [sys.executable, "-c", _CHILD, str(disturbed.home), str(path), place, str(at)]
         killed = subprocess.run(words, cwd=ROOT, env=os.environ, check=False, capture_output=True, text=True)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert index_settings(engine_for(disturbed)) == PLAIN
     store = engine_for(disturbed), disturbed
-    receipt = import_(store, path, batch=250)
-    assert receipt.details["from_line"] == 1001
-    assert receipt.new == 1000
-    import_((engine_for(whole), whole), path, batch=250)
+    receipt = import_(store, path, batch=100)
+    assert receipt.details["from_line"] == 401
+    assert receipt.new == 400
+    import_((engine_for(whole), whole), path, batch=100)
     assert rows(store[0]) == rows(engine_for(whole))
     assert_index_is_whole(store[0])
     with database.read_only(store[0]) as session:
         kept = receipts.latest(session)
     assert [each.status for each in kept] == [ReceiptStatus.COMPLETE, *[ReceiptStatus.INTERRUPTED] * 2]
-    assert sum(each.new for each in kept) == 2000
+    assert sum(each.new for each in kept) == 800
 
 
 # --- the connection -------------------------------------------------------------------------------------------
@@ -455,10 +468,32 @@ def test_what_was_set_for_mass_writing_is_set_back(settings_for, engine_for):
         connection.rollback()
     with engine.connect() as connection:
         assert pragmas(connection) == before
-        set_now = dict(connection.exec_driver_sql("SELECT k, v FROM full_text_config").all())
-    assert (set_now["automerge"], set_now["hashsize"]) == (4, 2**20)
     assert during != before
     assert during[2:] == before[2:]
+
+
+def test_the_index_is_written_in_large_joins_within_a_batch_and_nothing_of_it_is_left(settings_for, engine_for):
+    engine = engine_for(settings_for())
+    with bulk.connection(engine) as connection:
+        with bulk.session(connection) as session:
+            within = dict(session.connection().exec_driver_sql("SELECT k, v FROM full_text_config").all())
+            bulk.insert(session, some_papers(20), NOW)
+        assert (within["automerge"], within["hashsize"]) == (8, 8 * 2**20)
+        assert index_settings(engine) == PLAIN
+    assert_index_is_whole(engine)
+
+
+def test_what_an_older_version_left_of_a_killed_import_is_mended_by_the_next_one_and_by_a_reindex(tmp_path, store_at):
+    for name, mend in (
+        ("import", lambda store: import_(store, dumps.write(tmp_path / "one.jsonl", some_papers(20)))),
+        ("reindex", lambda store: library.reindex(store[1])),
+    ):
+        store = store_at(name)
+        with store[0].begin() as connection:
+            connection.exec_driver_sql("INSERT INTO full_text (full_text, rank) VALUES ('automerge', 8)")
+        assert index_settings(store[0])[0] == 8
+        mend(store)
+        assert index_settings(store[0]) == PLAIN
 
 
 def test_a_dump_of_damaged_lines_never_stops_the_import(tmp_path, store_at):
