@@ -52,7 +52,7 @@ def facts(
         categories=frozenset(part for name in paper.categories for part in (name.lower(), archive_of(name.lower()))),
         submitted=paper.submitted_at.date(),
         flags=frozenset(known),
-        tags=frozenset(words.fold(tag) for tag in tags),
+        tags=frozenset(words.tag(tag) for tag in tags),
     )
 
 

@@ -24,7 +24,6 @@ SHORTEST_BEGINNING = 3
 """Letters before a *.  At a million papers one letter takes seconds, three a third of one."""
 _MAX_DEPTH = 32
 _OPERATORS = ("AND", "OR", "NOT")
-_QUOTES = '"“”„«»'
 _FIELDS = {
     "title": Field.TITLE,
     "ti": Field.TITLE,
@@ -129,7 +128,7 @@ class _Parser:
             field = named
         if self.text[self.at] == "(":
             return self._group(field)
-        if self.text[self.at] in _QUOTES:
+        if self.text[self.at] in words.QUOTES:
             place = self.at
             return self._term(self._quoted(), field, place, quoted=True)
         place = self.at
@@ -169,7 +168,7 @@ class _Parser:
 
     def _quoted(self) -> str:
         start = self.at + 1
-        closing = re.compile(f"[{_QUOTES}]").search(self.text, start)
+        closing = re.compile(f"[{words.QUOTES}]").search(self.text, start)
         end = closing.start() if closing else len(self.text)
         self.at = end + 1
         inner = self.text[start:end]
@@ -249,7 +248,7 @@ def _words(field: Field, text: str, where: str) -> Query | None:
 
 
 def _tag(_field: str, text: str, _where: str) -> Query | None:
-    tag = words.fold(" ".join(text.rstrip("*").split()))
+    tag = words.tag(text)
     return Text(Field.TAG, (tag,), text.endswith("*")) if tag else None
 
 

@@ -11,6 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+QUOTES = '"“”„«»'
+"""Any of them begins a phrase, and any ends it."""
 _ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
 _MARKED_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 
@@ -38,6 +40,11 @@ _SPACED = _Spaced()
 def fold(text: str) -> str:
     """`text` without case, accents and compatibility forms.  Folding twice changes nothing more."""
     return text.lower() if text.isascii() else text.translate(_FOLDED)
+
+
+def tag(text: str) -> str:
+    """A tag as tags are compared: folded, single blanks, without the quotes and last asterisks that queries read otherwise."""
+    return " ".join("".join(character for character in fold(text) if character not in QUOTES).rstrip("* ").split())
 
 
 def spaced(text: str) -> str:

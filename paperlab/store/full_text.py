@@ -13,6 +13,7 @@ intersection in the index and no look at the papers.  Only SQLite has it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -50,6 +51,7 @@ SELECT p.ordinal, p.title, p.abstract, coalesce(p.comment, '') AS comment, p.aut
        substr(p.submitted_at, 1, 10) AS day, p.withdrawn
 FROM papers AS p WHERE p.ordinal > ? ORDER BY p.ordinal LIMIT ?
 """
+_LIKE_SPELLED = re.compile(r"u(?=[0-9a-f]{6})", re.IGNORECASE)
 _BATCH = 1000
 _DEFAULTS = {"hashsize": 2**20, "automerge": 4}
 """FTS5's own: https://sqlite.org/fts5.html#the_automerge_configuration_option, fts5_config.c."""
@@ -177,12 +179,16 @@ def _texts(ordinal: int, texts: tuple[str, str, str], authors: Iterable[str], fa
 
 def indexed(text: str) -> str:
     """What the index is given for `text`: its words split and folded as `words.tokens` does."""
-    return text if text.isascii() else " ".join(spelled(word) for word in words.tokens(text))
+    return text if text.isascii() and not _LIKE_SPELLED.search(text) else " ".join(map(spelled, words.tokens(text)))
 
 
 def spelled(word: str) -> str:
-    """A folded word in ASCII: other letters as code points of one length, so that a beginning stays a beginning."""
-    return word if word.isascii() else "".join(c if c.isascii() else f"u{ord(c):06x}" for c in word)
+    """A folded word in ASCII: other letters as code points of one length, so that a beginning stays a beginning.
+
+    What only looks like one ("u0003b1" is no alpha) has its u as a code point, so that two words never are one.
+    """
+    plain = _LIKE_SPELLED.sub(f"u{ord('u'):06x}", word)
+    return plain if plain.isascii() else "".join(c if c.isascii() else f"u{ord(c):06x}" for c in plain)
 
 
 def category_facet(category: str) -> str:

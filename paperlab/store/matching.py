@@ -253,7 +253,7 @@ class _Outside:
 
 
 def _is_called(term: Text, tag: str) -> bool:
-    folded = words.fold(tag)
+    folded = words.tag(tag)
     return folded.startswith(term.words[0]) if term.prefix else folded == term.words[0]
 
 

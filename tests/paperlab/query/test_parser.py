@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paperlab.errors import InvalidInput
@@ -131,7 +131,10 @@ PIECES = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
+@example("tag:0“")
+@example("TAG:0＂ »x«")
+@example("tag:a＊")
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=25).map("".join)))
 def test_any_text_is_a_query_or_an_error_and_reads_the_same_when_written_out(text):
     query, error = read(text)

@@ -181,6 +181,31 @@ def titles(session: Session, text: str, **options) -> list[str]:
     return [paper.title for paper in papers.get_many_by_ordinal(session, found.ordinals)]
 
 
+def test_no_word_is_found_for_another_that_looks_like_its_spelling_in_the_index(session):
+    greek, alike, both = make(1, "Greek α"), make(2, "Plain u0003b1"), make(3, "Größe u0003b1x U0003B1")
+    papers.upsert(session, [greek, alike, both], NOW)
+    assert titles(session, "α") == titles(session, "ti:α") == ["Greek α"]
+    assert set(titles(session, "u0003b1")) == {alike.title, both.title}
+    assert titles(session, "u0003b1x") == titles(session, "ti:u0003b1x größe") == [both.title]
+    papers.upsert(session, [replace(alike, version=2, title="Another", updated_at=NOW)], NOW)
+    assert titles(session, "u0003b1") == [both.title]
+    assert full_text.check(session).is_good
+
+
+def test_a_tag_with_any_quotes_is_found(session):
+    papers.upsert(session, [make(1, "One"), make(2, "Two")], NOW)
+    reading.tag(session, ["2401.00001"], ["read “now”"], NOW)
+    for query in ('tag:"read now"', "tag:read*"):
+        assert titles(session, query) == ["One"]
+        held = papers.get_many(session, ["2401.00001"])
+        assert holds(parse(query), search.facts_of(session, held)[0])
+
+
+def test_papers_without_an_abstract_are_ranked(session):
+    papers.upsert(session, [make(n, f"common {n}", abstract="") for n in range(1, 4)], NOW)
+    assert titles(session, "common OR 2") == ["common 2", "common 3", "common 1"]
+
+
 def test_a_word_in_the_title_counts_more_than_one_in_the_abstract_and_a_rare_word_more_than_a_common_one(session):
     held = [make(n, f"common {n}") for n in range(20, 50)]
     held += [make(1, "rare"), make(2, "other", "common rare"), make(3, "other still", "rare " * 3 + "word " * 200)]
