@@ -43,7 +43,8 @@ EARLIEST = datetime(1991, 8, 1, tzinfo=UTC)
 ON_HOLD = timedelta(days=30)
 """A paper that came in and was submitted longer ago is a backfill, unless the daily feed announced it as new."""
 RANKED = 100
-"""So many of the best are asked of the ranking; those with a score above zero are rather liked than not."""
+"""So many of the best that were not shown are asked of the ranking; those with a score above zero are rather liked than
+not.  One that a limit leaves out waits like any other, and comes with a later digest."""
 
 PAPERS, ALERTS, VERDICTS = "digest", "digest/alerts", "digest/verdicts"
 _CHANNELS = (PAPERS, ALERTS, VERDICTS)
@@ -274,8 +275,9 @@ def _new(session: Session, arxiv_ids: Iterable[str]) -> list[str]:
 
 def _ranked(session: Session, settings: Settings, window: _Window) -> dict[str, tuple[str, ...]]:
     """The new papers that are most like what the reader starred and tagged; none before there is enough of that."""
+    known = shown.since(session, PAPERS, window.submitted_since)  # the ranking has them still
     try:
-        found = ranking.recommend(session, settings, since=window.submitted_since, limit=RANKED)
+        found = ranking.recommend(session, settings, since=window.submitted_since, limit=RANKED + len(known))
     except NotReady:
         return {}  # without scikit-learn, or where its files can't be written, a digest is by profile and date
     if found.cold:

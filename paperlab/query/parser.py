@@ -255,7 +255,7 @@ def _tag(_field: str, text: str, _where: str) -> Query | None:
 def _category(_field: str, text: str, where: str) -> Query | None:
     bare = text.lower()
     prefix = bare.endswith("*") and not bare.endswith(".*")
-    bare = bare.removesuffix("*").removesuffix(".")
+    bare = bare.removesuffix("*").rstrip(".")
     if not bare and not text.strip("*."):
         return None
     if not _CATEGORY.fullmatch(bare):

@@ -43,7 +43,7 @@ def fold(text: str) -> str:
 
 
 def tag(text: str) -> str:
-    """A tag as tags are compared: folded, single blanks, without the quotes and last asterisks that queries read otherwise."""
+    """A tag as it is compared: folded, single blanks, without quotes and last asterisks, which are syntax."""
     return " ".join("".join(character for character in fold(text) if character not in QUOTES).rstrip("* ").split())
 
 

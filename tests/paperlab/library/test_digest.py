@@ -277,6 +277,32 @@ def test_what_is_like_the_stars_comes_before_the_rest_with_the_words_that_lifted
     assert not store.digest(now=NOW + timedelta(hours=1)).has_news
 
 
+@pytest.mark.parametrize("asked", [2, 100])
+def test_papers_that_only_the_ranking_names_come_with_later_digests_where_a_limit_left_them_out(
+    store, monkeypatch, asked
+):
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(digest, "RANKED", asked)
+    about = "Quantised adapters for gradient checkpointing of retrieval memories"
+    nobodys = {"categories": ("math.CO",), "primary_category": "math.CO", "abstract": about}
+    old = papers(40, at=NOW - timedelta(days=60))
+    liked = [replace(paper, title=f"{about} {n}", **nobodys) for n, paper in enumerate(old[:8])]
+    store.hold([*liked, *old[8:]], at=NOW - timedelta(days=59))
+    with database.session(store.engine) as session:
+        reading.mark(session, [paper.arxiv_id for paper in liked], Mark.STARRED, NOW)
+    new = [
+        replace(p, arxiv_id=f"2612.{n + 1:05d}", title=f"More {about} {n}", **nobodys) for n, p in enumerate(papers(4))
+    ]
+    store.hold(new, at=NOW - timedelta(hours=1))
+    came = []
+    for day in range(5):
+        found = store.digest(now=NOW + day * DAY, limit=1)
+        store.mark(found)
+        assert ids(found.ranked) == ids(found.papers)
+        came += ids(found.papers)
+    assert sorted(came) == [paper.arxiv_id for paper in new]
+
+
 def test_without_scikit_learn_a_digest_is_by_profile_and_date(store, monkeypatch):
     made = papers(9)
     store.hold(made)

@@ -135,6 +135,7 @@ PIECES = (
 @example("tag:0“")
 @example("TAG:0＂ »x«")
 @example("tag:a＊")
+@example("cat:a..")
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=25).map("".join)))
 def test_any_text_is_a_query_or_an_error_and_reads_the_same_when_written_out(text):
     query, error = read(text)
