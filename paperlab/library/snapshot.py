@@ -93,7 +93,7 @@ def run(
         profiles.rematch_changed(engine, settings.profiles, now)
         with database.session(engine) as session:
             start, changed = _start(harvests.get(session, name), identity)
-            receipts.close_dead(session, kinds=(KIND,), now=now)
+            receipts.close_dead(session, now=now)
         query = f"{file.name}: {' OR '.join(wanted) or 'every category'}"
         receipt = start_receipt(engine, source=snapshot.SOURCE, kind=KIND, query=query, cursor=None, now=now)
         details = {"file": str(file), "size": identity.size, "from_line": start.line + 1, "changed_file": changed}
