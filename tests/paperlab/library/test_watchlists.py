@@ -259,13 +259,30 @@ def histories(draw: st.DrawFn) -> list[Paper]:
     return arriving
 
 
-@hypothesis.given(arriving=histories(), query=queries)
-@hypothesis.settings(
-    deadline=None, max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+FEW, MANY = (
+    hypothesis.settings(
+        deadline=None, max_examples=number, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    )
+    for number in (20, 200)
 )
+
+
+@FEW
+@hypothesis.given(arriving=histories(), query=queries)
 def test_matching_on_arrival_equals_matching_backwards(engine_for, settings, arriving, query):
+    assert_both_ways_agree(engine_for(settings), settings, arriving, query)
+
+
+@pytest.mark.soak
+@MANY
+@hypothesis.given(arriving=histories(), query=queries)
+def test_matching_on_arrival_equals_matching_backwards_many_times(engine_for, settings, arriving, query):
+    assert_both_ways_agree(engine_for(settings), settings, arriving, query)
+
+
+def assert_both_ways_agree(engine, settings, arriving, query):
     """What arrived in one version matches in both ways; of a revised paper a match that was, stays."""
-    with database.session(engine_for(settings)) as session:
+    with database.session(engine) as session:
         watchlists.add(session, "arrival", query, NOW)
         for paper in arriving:
             arrivals.take(session, settings, [paper], NOW)

@@ -130,9 +130,26 @@ def reproduced() -> frozenset[str]:
     return REPRODUCED
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW, MANY = (
+    settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    for number in (20, 300)
+)
+
+
+@FEW
 @given(st.data())
 def test_the_index_finds_what_holds_for_each_paper(session, data):
+    assert_index_agrees(session, data)
+
+
+@pytest.mark.soak
+@MANY
+@given(st.data())
+def test_the_index_finds_what_holds_for_each_paper_many_times(session, data):
+    assert_index_agrees(session, data)
+
+
+def assert_index_agrees(session, data):
     held = data.draw(many_papers)
     with session.begin_nested() as savepoint:
         papers.upsert(session, held, NOW)
