@@ -85,7 +85,7 @@ class Receipt:
     id: int
     source: str
     kind: str
-    """ "nightly", "window" or "lookup"."""
+    """ "nightly", "window", "lookup", "announcements", "harvest" or "snapshot"."""
     query: str
     status: ReceiptStatus
     reason: str

@@ -33,6 +33,19 @@ MAX_TRIES = 3
 _GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+?v[1-9]\d{0,3})", re.ASCII)
 _TOLD = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<kind>[a-z-]+)")
 _ERROR_TITLE = "feed error"
+_SHOWN = 40
+"""Characters of a type that is not known."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An item that says no announcement; of which paper, where it tells."""
+
+    flaw: str
+    arxiv_id: ArxivId | None = None
+
+    def __str__(self) -> str:
+        return self.flaw
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Feed:
 
     announcements: tuple[Announcement, ...]
     items: int
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     published_at: datetime | None = None
     """The day that the feed is of: midnight Eastern Time."""
     built_at: datetime | None = None
@@ -58,6 +71,7 @@ class Feed:
     def content_hash(self) -> str:
         """Of the announced versions and their kinds, in no order and without their day."""
         versions = sorted({f"{each.arxiv_id}v{each.version} {each.kind}" for each in self.announcements})
+        versions += sorted({str(each.arxiv_id) for each in self.unreadable if each.arxiv_id})
         return hashlib.sha256("\n".join(versions).encode()).hexdigest()
 
 
@@ -101,7 +115,7 @@ def read_feed(body: bytes) -> Feed:
         raise BadAnswer(f"feedparser reads {len(parsed.entries)} of {len(items)} items")
     published = _moment(parsed.feed.get("published"))
     announcements: list[Announcement] = []
-    unreadable: list[str] = []
+    unreadable: list[Unreadable] = []
     for number, entry in enumerate(parsed.entries, start=1):
         outcome = _announcement(entry, published, f"item {number}")
         if isinstance(outcome, Announcement):
@@ -129,7 +143,7 @@ def refusal(body: bytes) -> PaperlabError:
     return _refused_with(channel)
 
 
-def _announcement(entry: Any, published: datetime | None, name: str) -> Announcement | str:
+def _announcement(entry: Any, published: datetime | None, name: str) -> Announcement | Unreadable:
     """The announcement in an item, or why it can't be read."""
     told = _TOLD.match(entry.get("summary", ""))
     guid = _GUID.fullmatch(entry.get("id", "").strip())
@@ -137,15 +151,15 @@ def _announcement(entry: Any, published: datetime | None, name: str) -> Announce
     try:
         arxiv_id = ArxivId.parse(text)
     except InvalidInput:
-        return f"{name}: no arXiv identifier"
+        return Unreadable(f"{name}: no arXiv identifier")
     if arxiv_id.version is None:
-        return f"{name}: no version"
+        return Unreadable(f"{arxiv_id}: no version", arxiv_id)
     kind = (entry.get("arxiv_announce_type") or (told["kind"] if told else "")).strip().lower()
     if kind not in set(AnnouncementKind):
-        return f'{arxiv_id}: announcement type "{kind}"'
+        return Unreadable(f'{arxiv_id}: announcement type "{kind[:_SHOWN]}"', arxiv_id)
     moment = _moment(entry.get("published")) or published
     if moment is None:
-        return f"{arxiv_id}: no date"
+        return Unreadable(f"{arxiv_id}: no date", arxiv_id)
     return Announcement(arxiv_id.base, arxiv_id.version, AnnouncementKind(kind), moment)
 
 

@@ -113,11 +113,11 @@ def sync(
             max_requests=max_requests,
             max_seconds=max_seconds,
         )
-        planned = plan.preview(config, options)
+        preview = plan.preview(config, options)
         if dry_run:
-            _show_plan(planned, as_json)
+            _show_plan(preview, as_json, is_night=_is_night(source, options))
             return
-        output.talk(_intent(source, options, planned), quiet=quiet)
+        output.talk(_intent(source, options, preview.plan), quiet=quiet)
         ask = _arxiv(source, config, options)
     _run(ask, as_json=as_json, quiet=quiet)
 
@@ -128,13 +128,11 @@ Ask = Callable[[Progress], Mapping[str, Receipt]]
 
 
 def _arxiv(source: Source, config: settings.Settings, options: plan.SyncOptions) -> Ask:
-    explicit = options.since is not None or options.until is not None
-
     def ask(progress: Progress) -> Mapping[str, Receipt]:
         engine = database.open_or_create(config)
         if source is Source.RSS:
             return {"receipt": night.run_feed(engine, config, options)}
-        if source is Source.QUERY or explicit:
+        if not _is_night(source, options):
             return {"receipt": library.run(engine, config, options, progress=progress)}
         both = night.run(engine, config, options, progress=progress)
         return {"receipt": both.receipt, "feed": both.feed}
@@ -197,9 +195,14 @@ def _intent(source: Source, options: plan.SyncOptions, planned: plan.Plan) -> st
     categories = "+".join(planned.question.categories)
     if source is Source.RSS:
         return f"asking arXiv for the daily feed of {categories}"
-    if source is Source.NIGHTLY and options.since is None and options.until is None:
+    if _is_night(source, options):
         return f"asking arXiv for the daily feed (RSS) of {categories}, and its query API for {planned.query}"
     return f"asking arXiv's query API for {planned.query}"
+
+
+def _is_night(source: Source, options: plan.SyncOptions) -> bool:
+    """Whether the daily feed is read beside the query API: it says nothing of a window of the past."""
+    return source is Source.NIGHTLY and options.since is None and options.until is None
 
 
 def _check_fit(source: Source, given: set[str]) -> None:
@@ -216,7 +219,8 @@ def _check_fit(source: Source, given: set[str]) -> None:
         raise typer.BadParameter("--source oai needs at least one --set, such as --set cs:cs:CL")
 
 
-def _show_plan(planned: plan.Plan, as_json: bool) -> None:
+def _show_plan(preview: plan.Preview, as_json: bool, *, is_night: bool) -> None:
+    planned = preview.plan
     if as_json:
         record = {
             "kind": planned.kind,
@@ -226,11 +230,18 @@ def _show_plan(planned: plan.Plan, as_json: bool) -> None:
             "updated_since": planned.question.floor,
             "cursor": planned.cursor,
             "page_size": planned.page_size,
+            "feed": preview.feed_url if is_night else None,
+            "open_gaps": preview.open_gaps if is_night else 0,
+            "least_requests": 1 + (1 + preview.lookups if is_night else 0),
         }
         output.write_json({"plan": record})
         return
     cursor = output.format_time(planned.cursor) if planned.cursor else "none: this would be the first sync"
     output.write_line(f"{planned.kind}: {planned.query}, {planned.page_size} a page; cursor {cursor}")
+    if is_night:
+        output.write_line(f"daily feed: {preview.feed_url}")
+        looked_up = f"{preview.open_gaps} papers by identifier" if preview.open_gaps else "nothing"
+        output.write_line(f"look-ups of earlier nights' open gaps: {looked_up} ({preview.lookups} requests)")
 
 
 def _moment(text: str | None, option: str, *, end_of_day: bool) -> datetime | None:

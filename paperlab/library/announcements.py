@@ -32,6 +32,8 @@ MAX_TRIES = 7
 """Days on which arXiv's whole answer does not have an announced paper, before it is given up."""
 LISTED = 20
 """Identifiers that a receipt names; the others are counted."""
+FLAWS = 3
+"""Unreadable items that the reason names."""
 
 
 class News(StrEnum):
@@ -60,6 +62,8 @@ class Reading:
     feed: Feed | None = None
     fresh: list[Announcement] = field(default_factory=list)
     """What had not been announced before."""
+    odd: set[str] = field(default_factory=set)
+    """Papers of items that name them and say no more that can be read."""
     asked: set[str] = field(default_factory=set)
     """Papers of open gaps."""
     asked_again: set[str] = field(default_factory=set)
@@ -98,6 +102,12 @@ class Reading:
     def _note(self, session: Session, feed: Feed, before: FeedState | None, now: datetime) -> None:
         self.fresh = announcements.record(session, feed.announcements, now)
         gaps.add(session, gaps.not_held(session, feed.announcements), source=rss.SOURCE, now=now)
+        for each in feed.unreadable:
+            if each.arxiv_id is not None:  # what was announced of it is not known: the paper is looked for all the same
+                base, version = each.arxiv_id.base, each.arxiv_id.version or 1
+                gaps.note(session, base, version, source=rss.SOURCE, reason=f"the feed: {each.flaw}", now=now)
+                self.odd.add(base)
+        gaps.close_held(session, now)
         self.news, self.said = _judge(feed, before, self.fresh)
         hash_of_batch = feed.content_hash if feed.items else before.content_hash if before else ""
         feeds.save(
@@ -168,10 +178,11 @@ class Reading:
     def _describe(self, session: Session, cause: PaperlabError | None, stopped: bool, now: datetime) -> Receipt:
         open_ids = {gap.arxiv_id for gap in gaps.still_open(session)}
         came_after_all = self.asked_again - {gap.arxiv_id for gap in gaps.given_up(session)}
-        concerned = {each.arxiv_id for each in self.fresh} | self.asked | came_after_all | open_ids
+        concerned = {each.arxiv_id for each in self.fresh} | self.odd | self.asked | came_after_all | open_ids
         missing = sorted(concerned & (open_ids | set(self.given_up)))
         held = concerned - set(missing)
         unreadable = list(self.feed.unreadable) if self.feed else []
+        nameless = [each for each in unreadable if each.arxiv_id is None]
         status = ReceiptStatus.COMPLETE
         if stopped or self.news is News.FAILED or cause is not None:
             status = ReceiptStatus.PARTIAL if stopped or isinstance(cause, TryAgain) else ReceiptStatus.FAILED
@@ -183,7 +194,8 @@ class Reading:
         if self.feed and self.feed.is_cut:
             reasons.append(f"cut at {self.feed.items} items: the walk through the query API decides")
         if unreadable:
-            reasons.append(f"{len(unreadable)} items can't be read")
+            flaws = [each.flaw for each in unreadable]
+            reasons.append(f"{_items(len(flaws))} can't be read: {_listed(flaws, FLAWS)}")
         if self.given_up:
             reasons.append(f"given up after {MAX_TRIES} days of answers without them: {_listed(self.given_up)}")
         brought = [self.outcomes.get(arxiv_id, "unchanged") for arxiv_id in held]
@@ -194,16 +206,16 @@ class Reading:
             finished_at=now,
             requests=self.requests,
             waited_s=round(self.waited_s, 3),
-            announced=len(concerned) + len(unreadable),
+            announced=len(concerned) + len(nameless),
             held=len(held),
             new=brought.count("new"),
             revised=brought.count("revised"),
             unchanged=brought.count("unchanged"),
-            open=len(missing) + len(unreadable),
-            details=self._details(session, held, missing, unreadable),
+            open=len(missing) + len(nameless),
+            details=self._details(session, held, missing),
         )
 
-    def _details(self, session: Session, held: set[str], missing: list[str], unreadable: list[str]) -> dict[str, Any]:
+    def _details(self, session: Session, held: set[str], missing: list[str]) -> dict[str, Any]:
         feed = self.feed
         return {
             "feed": self.news.value,
@@ -212,7 +224,7 @@ class Reading:
             "announced_before": len(feed.announcements) - len(self.fresh) if feed else 0,
             "kinds": dict(Counter(each.kind.value for each in self.fresh)),
             "cut": bool(feed and feed.is_cut),
-            "unreadable": unreadable[:LISTED],
+            "unreadable": [each.flaw for each in feed.unreadable[:LISTED]] if feed else [],
             "open_ids": missing[:LISTED],
             "given_up": self.given_up[:LISTED],
             "looked_up": len(self.asked | self.asked_again),
@@ -252,9 +264,13 @@ def _judge(feed: Feed, before: FeedState | None, fresh: list[Announcement]) -> t
     return News.BATCH, ""
 
 
-def _listed(ids: list[str]) -> str:
-    rest = len(ids) - LISTED
-    return ", ".join(ids[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
+
+
+def _listed(names: list[str], most: int = LISTED) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _time(client: Client) -> datetime:

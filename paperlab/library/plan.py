@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from paperlab.arxiv import categories, query_api
+from paperlab.arxiv import categories, query_api, rss
 from paperlab.arxiv.limiter import Clock
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.library.walk import Question, whole_minute
 from paperlab.settings import Settings
-from paperlab.store import cursors, database, extent, upgrade
+from paperlab.store import cursors, database, extent, gaps, upgrade
 from paperlab.store.database import Session
 
 FIRST_SYNC = timedelta(days=7)
@@ -126,7 +126,21 @@ def plan(held: Held, settings: Settings, options: SyncOptions, now: datetime) ->
     return Plan(WINDOW, question, cursor_name, cursor, progress_name, not explicit, size, held.set_back)
 
 
-def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Plan:
+@dataclass(frozen=True)
+class Preview:
+    """What a sync would ask now, and how many papers of open gaps a night would look up."""
+
+    plan: Plan
+    feed_url: str
+    open_gaps: int = 0
+
+    @property
+    def lookups(self) -> int:
+        """Requests for them."""
+        return -(-self.open_gaps // query_api.IDS_PER_REQUEST)
+
+
+def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Preview:
     """What a sync would ask now.  Asks nothing, writes nothing, creates nothing.
 
     Raises what `plan` raises, and NotReady where this machine's clock can't be right.
@@ -136,10 +150,17 @@ def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None
     with database.storage_errors(engine):
         missing = upgrade.check(engine).state == "missing"
     if missing:
-        return plan(Held(), settings, options, now)
+        planned = plan(Held(), settings, options, now)
+        return Preview(planned, _feed_url(settings, planned))
     with database.read_only(database.open_database(settings)) as session:
         refuse_wrong_clock(session, now)
-        return of_store(session, settings, options, now)
+        planned = of_store(session, settings, options, now)
+        asked = {gap.arxiv_id for gap in (*gaps.still_open(session), *gaps.to_ask_again(session, now))}
+        return Preview(planned, _feed_url(settings, planned), len(asked))
+
+
+def _feed_url(settings: Settings, planned: Plan) -> str:
+    return rss.feed_url(settings.arxiv.rss_url, planned.question.categories)
 
 
 def of_store(session: Session, settings: Settings, options: SyncOptions, now: datetime) -> Plan:

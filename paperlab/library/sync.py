@@ -6,13 +6,14 @@ the receipt's numbers.  The cursor moves in the transaction of the last page, an
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -133,6 +134,8 @@ class _Sync:
     """Cursors that were set back in this sync."""
     newest: datetime | None = None
     """The latest update at the head of the list."""
+    oldest: datetime | None = None
+    """The earliest update that the walk has come to."""
 
     def run(self) -> Receipt:
         now = time_of(self.client.clock)
@@ -140,6 +143,7 @@ class _Sync:
             for step in walk(self._fetch, self.plan.question, self.plan.page_size, now):
                 self._take(step)
         except TryAgain as error:
+            error = self._what_a_night_needs(error) if self._is_too_short_for_a_night(error) else error
             raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
         except KeyboardInterrupt:
             self._finish(ReceiptStatus.PARTIAL, "stopped by the user")
@@ -158,6 +162,29 @@ class _Sync:
                 self.receipt,
             )
         return self.receipt
+
+    def _is_too_short_for_a_night(self, error: TryAgain) -> bool:
+        return error.reason == "budget" and self.plan.question.floor is not None
+
+    def _what_a_night_needs(self, error: TryAgain) -> TryAgain:
+        """A night begins at the newest paper each time, so one budget that is too small is too small for every night.
+
+        Only the papers between the head of the list and the floor are all there: what is revised goes to the head.
+        How many requests that takes is told from how far these came, as if as much were updated every day.
+        """
+        floor = cast(datetime, self.plan.question.floor)
+        used = self.client.spent.requests - self.spent_before.requests
+        if self.newest is None or self.oldest is None or self.oldest >= self.newest:
+            reached, needed = "it brought no page", used + 1
+        else:
+            reached = f"it reached {self.oldest:%Y-%m-%d %H:%M} and has to reach {floor:%Y-%m-%d %H:%M}"
+            needed = max(used + 1, math.ceil(used * ((self.newest - floor) / (self.newest - self.oldest))))
+        needed += self.spent_before.requests
+        return TryAgain(
+            f"{error.message}, too little for this night: {reached}",
+            f"a night begins at the newest paper each time: allow about {needed} requests, or leave the limit out",
+            reason="budget",
+        )
 
     def _fetch(self, question: Question, start: int, size: int) -> Page:
         page = query_api.fetch_page(
@@ -179,6 +206,9 @@ class _Sync:
         self.remaining = step.remaining
         if step.first:
             self.newest = max((p.updated_at for p in step.papers if p.updated_at <= now), default=None)
+            self.oldest = None
+        below = min((paper.updated_at for paper in step.papers), default=None)
+        self.oldest = min(filter(None, (self.oldest, below)), default=None)
         with database.session(self.engine) as session:
             self._set_back(session, now)
             self._store(session, step.papers, now)

@@ -44,7 +44,7 @@ def answer(server: FakeArxiv, path: str) -> Exchange:
     if unknown:
         return _error(unknown[0])
     found = [item for item in server.announced if not set(names).isdisjoint(item.paper.categories) and _is_listed(item)]
-    found.sort(key=lambda item: _ORDER.index(item.kind))
+    found.sort(key=lambda item: _ORDER.index(item.kind) if item.kind in _ORDER else len(_ORDER))
     items = found[:MAX_ITEMS]
     day = server.announced_at
     built = datetime.now(UTC)

@@ -104,7 +104,7 @@ def test_an_item_that_cannot_be_read_is_named_and_the_others_are_read(client, ar
     feed = fetch(client, arxiv)
     assert feed is not None
     assert (feed.items, len(feed.announcements), len(feed.unreadable)) == (5, 4, 1)
-    assert "no arXiv identifier" in feed.unreadable[0]
+    assert "no arXiv identifier" in feed.unreadable[0].flaw
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_item_that_cannot_be_read_is_named_and_the_others_are_read(client, ar
 def test_what_lacks_an_identifier_a_version_a_kind_or_a_day_is_unreadable(item, flaw):
     feed = rss.read_feed(HEAD + b"<item>" + item + b"</item></channel></rss>")
     assert feed.announcements == ()
-    assert flaw in feed.unreadable[0]
+    assert flaw in feed.unreadable[0].flaw
 
 
 def test_the_description_stands_in_for_a_missing_guid():

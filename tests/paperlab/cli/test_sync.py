@@ -59,7 +59,12 @@ def test_a_spent_budget_is_75_with_a_reason_and_the_receipt(paperlab, arxiv):
 def test_a_dry_run_asks_and_writes_nothing(paperlab, arxiv, home):
     done = paperlab("sync", "--dry-run", "--json")
     assert (done.code, done.json["plan"]["kind"]) == (0, "window")
-    assert "submittedDate" in paperlab("sync", "--dry-run").out
+    said = paperlab("sync", "--dry-run").out
+    assert "submittedDate" in said
+    assert "/rss/cs.AI+cs.CL+cs.LG+stat.ML" in said
+    assert done.json["plan"]["feed"].endswith("/rss/cs.AI+cs.CL+cs.LG+stat.ML")
+    assert (done.json["plan"]["open_gaps"], done.json["plan"]["least_requests"]) == (0, 2)
+    assert paperlab("sync", "--source", "query", "--dry-run", "--json").json["plan"]["feed"] is None
     assert arxiv.requests == []
     assert not (home / "paperlab.db").exists()
 

@@ -13,7 +13,7 @@ import pytest
 from paperlab.arxiv.limiter import Clock
 from paperlab.entities import Gap, Paper, ReceiptStatus
 from paperlab.errors import TryAgain
-from paperlab.library import announcements, night
+from paperlab.library import announcements, night, plan
 from paperlab.library.announcements import News
 from paperlab.library.night import Night
 from paperlab.library.plan import SyncOptions
@@ -366,7 +366,7 @@ def test_an_item_that_cannot_be_read_is_counted_as_open(lab):
     lab.arxiv.set_schedule(fakes.at({0: ["unpublished"]}))
     got = lab.night()
     assert (got.feed.announced, got.feed.held, got.feed.open) == (5, 4, 1)
-    assert "1 items can't be read" in got.feed.reason
+    assert "1 item can't be read" in got.feed.reason
     assert lab.held() == lab.arxiv.truth()
 
 
@@ -465,3 +465,48 @@ def test_the_feed_alone_brings_what_it_announces(lab):
     with pytest.raises(Stopped) as stopped:
         night.run_feed(lab.engine, lab.settings, SyncOptions())
     assert stopped.value.receipt.status is ReceiptStatus.PARTIAL
+
+
+@pytest.mark.parametrize("kind", ["reinstated", "-"])
+def test_a_paper_announced_in_a_way_not_known_is_looked_up_all_the_same(lab, kind):
+    lab.night()
+    held_back, held = late(), next(iter(lab.held().values()))
+    lab.arxiv.add(held_back)
+    lab.arxiv.announce([held_back, held], kind=kind)
+    feed = lab.night(later=timedelta(days=1)).feed
+    assert held_back.arxiv_id in lab.held()
+    assert lab.gaps() == []
+    assert "2 items can't be read" in feed.reason
+    assert f'{held_back.arxiv_id}v1: announcement type "{kind}"' in feed.reason
+    assert (feed.announced, feed.held, feed.open) == (2, 2, 0)
+
+
+def test_a_budget_that_is_too_small_for_any_night_says_what_one_needs(lab):
+    lab.night()
+    for number in range(400, 900):
+        moment = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=number - 399)
+        lab.arxiv.add(replace(make_paper(number), submitted_at=moment, updated_at=moment))
+    with pytest.raises(Stopped, match="too little for this night: it reached 20.* and has to reach 20") as stopped:
+        lab.night(max_requests=4)
+    needed = int(stopped.value.hint.split("allow about ")[1].split()[0])
+    assert needed > 4
+    assert stopped.value.receipt.status is ReceiptStatus.PARTIAL
+    assert 0 < stopped.value.receipt.new < 500
+    lab.night(max_requests=needed)
+    assert lab.held() == lab.arxiv.truth()
+
+
+def test_a_budget_that_the_feed_takes_alone_says_so(lab):
+    lab.night()
+    with pytest.raises(Stopped, match="it brought no page") as stopped:
+        lab.night(max_requests=1)
+    assert "allow about 2 requests" in stopped.value.hint
+
+
+def test_a_preview_counts_the_papers_that_would_be_looked_up(lab):
+    lab.arxiv.announce([late(number) for number in range(500, 503)])
+    lab.night()
+    asked = len(lab.arxiv.requests)
+    preview = plan.preview(lab.settings, SyncOptions())
+    assert (preview.plan.kind, preview.open_gaps, preview.lookups) == ("nightly", 3, 1)
+    assert len(lab.arxiv.requests) == asked

@@ -193,8 +193,9 @@ def test_an_unknown_category_profile_or_empty_window_asks_nothing(lab):
 
 def test_a_preview_asks_writes_and_creates_nothing(settings_for):
     settings = settings_for()
-    planned = plan.preview(settings, SyncOptions())
-    assert (planned.kind, planned.cursor) == ("window", None)
+    preview = plan.preview(settings, SyncOptions())
+    assert (preview.plan.kind, preview.plan.cursor, preview.open_gaps) == ("window", None, 0)
+    assert preview.feed_url.endswith("/rss/cs.AI+cs.CL+cs.LG+stat.ML")
     assert not settings.home.exists()
 
 
