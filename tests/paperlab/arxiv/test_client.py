@@ -91,7 +91,7 @@ def test_back_off_doubles_and_scales_with_the_interval(tmp_path, client_of):
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_waited_for(form, client_of):
     slept: list[float] = []
-    clock = Clock(wall=lambda: time.time() + sum(slept), sleep=slept.append)
+    clock = Clock(lambda: time.time() + sum(slept), lambda: time.monotonic() + sum(slept), slept.append)
     value = "7" if form == "seconds" else format_datetime(datetime.now(UTC) + timedelta(seconds=7), usegmt=True)
     with (
         answering(lambda x: fakes.set_status(x, 429, Retry_After=value), always=False) as arxiv,
