@@ -30,11 +30,12 @@ MAX_ITEMS = 2_000
 MAX_TRIES = 3
 """The query API knows the papers too: a feed that can't be had must not hold up the night."""
 
-_GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+?v[1-9]\d{0,3})", re.ASCII)
+_GUID = re.compile(r"oai:arXiv\.org:(?P<id>\S+v\d+)", re.ASCII)
 _TOLD = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<kind>[a-z-]+)")
 _ERROR_TITLE = "feed error"
 _SHOWN = 40
-"""Characters of a type that is not known."""
+"""Characters of what is not known."""
+_LONGEST_ID = 100
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _announcement(entry: Any, published: datetime | None, name: str) -> Announce
     try:
         arxiv_id = ArxivId.parse(text)
     except InvalidInput:
-        return Unreadable(f"{name}: no arXiv identifier")
+        return _without_version(text, name)
     if arxiv_id.version is None:
         return Unreadable(f"{arxiv_id}: no version", arxiv_id)
     kind = (entry.get("arxiv_announce_type") or (told["kind"] if told else "")).strip().lower()
@@ -161,6 +162,15 @@ def _announcement(entry: Any, published: datetime | None, name: str) -> Announce
     if moment is None:
         return Unreadable(f"{arxiv_id}: no date", arxiv_id)
     return Announcement(arxiv_id.base, arxiv_id.version, AnnouncementKind(kind), moment)
+
+
+def _without_version(text: str, name: str) -> Unreadable:
+    """An identifier may be readable though its version is not."""
+    base, _, version = text[:_LONGEST_ID].rpartition("v")
+    try:
+        return Unreadable(f'{name}: {base} with version "{version[:_SHOWN]}"', ArxivId.parse(base))
+    except InvalidInput:
+        return Unreadable(f"{name}: no arXiv identifier")
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -114,8 +114,8 @@ def test_an_item_that_cannot_be_read_is_named_and_the_others_are_read(client, ar
         (b"<description>arXiv:2611.00001v1 Announce Type: new</description>", "no date"),
         (b"<description>arXiv:2611.00001 Announce Type: new</description>", "no version"),
         (b"<description>arXiv:9999.00001v1 Announce Type: new</description>", "no arXiv identifier"),
-        (b"<guid>oai:arXiv.org:2611.00001v10000000000000000000000000</guid>", "no arXiv identifier"),
-        (b"<guid>oai:arXiv.org:2611.00001v" + b"9" * 5000 + b"</guid>", "no arXiv identifier"),
+        (b"<guid>oai:arXiv.org:2611.00001v10000000000000000000000000</guid>", '2611.00001 with version "1000'),
+        (b"<guid>oai:arXiv.org:2611.00001v" + b"9" * 5000 + b"</guid>", '2611.00001 with version "999'),
         (b"", "no arXiv identifier"),
     ],
 )
