@@ -174,6 +174,8 @@ class _Harvest:
     deleted: set[str] = field(default_factory=set)
     reached: datetime | None = None
     sets: list[str] = field(default_factory=list)
+    has_advanced: bool = False
+    """Whether the next harvest begins further on than this one did."""
 
     def run(self, planned: Sequence[_Plan]) -> Receipt:
         self.sets = [plan.set for plan in planned]
@@ -189,6 +191,12 @@ class _Harvest:
                     harvests.drop(session, plan.name)
             return self._finish(ReceiptStatus.COMPLETE, self._what_is_open())
         except TryAgain as error:
+            if error.reason == "budget" and not self.has_advanced:
+                error = TryAgain(
+                    f"{error.message} before one day was whole",
+                    "a harvest goes on by whole days, and answers that are in doubt are asked for twice: allow more",
+                    reason="budget",
+                )
             raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
         except KeyboardInterrupt:
             self._finish(ReceiptStatus.PARTIAL, "stopped by the user")
@@ -204,6 +212,7 @@ class _Harvest:
         """Store one answer and how far the set has been read with it, in one transaction."""
         now = sync.time_of(self.client.clock)
         reached = step.progress.until or step.progress.began if step.done else step.progress.reached
+        self.has_advanced |= step.done or step.progress.reached != plan.progress.reached
         self.reached = _midnight(reached) or self.reached
         with database.session(self.engine) as session:
             self._store(session, step.listing, now)

@@ -493,3 +493,11 @@ def test_progress_is_kept_as_it_was():
     progress = oai_walk.Progress(date(2017, 1, 1), None, NOON.date(), NOON.date(), "t", seen, None, 2, False, 7)
     assert oai_walk.Progress.from_state(progress.as_state()) == progress
     assert oai_walk.Progress.from_state(oai_walk.Progress().as_state()) == oai_walk.Progress()
+
+
+def test_a_budget_that_no_day_fits_into_says_so(lab_of):
+    lab = lab_of(spread(3, 20))
+    with pytest.raises(Stopped, match="before one day was whole") as stopped:
+        lab.harvest(max_requests=1)
+    assert (stopped.value.reason, stopped.value.exit_code) == ("budget", 75)
+    assert "allow more" in stopped.value.hint
