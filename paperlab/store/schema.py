@@ -379,6 +379,51 @@ class VerdictRow(Base):
     """The claim's content hash, and run, fingerprint and value of every measurement used."""
 
 
+class ClaimDecisionRow(Base):
+    """The append-only log of what somebody decided about a claim: one row a decision, the last one holds."""
+
+    __tablename__ = "claim_decisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    claim_id: Mapped[str] = mapped_column(index=True)
+    decision: Mapped[str]
+    """ "confirmed", "retracted" or "questioned" (a new version of its paper is out)."""
+    reason: Mapped[str]
+    content_hash: Mapped[str]
+    """Of the claim that was decided about: a claim that changes has to be confirmed anew."""
+    decided_at: Mapped[datetime]
+
+
+# --- the queue (primary) --------------------------------------------------------------------------------------
+
+
+class QueueRow(Base):
+    """A run that is to be made, is being made or was made for the queue."""
+
+    __tablename__ = "queue"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    recipe: Mapped[str]
+    tier: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    overrides: Mapped[dict[str, Any]]
+    gpus: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(index=True)
+    """ "waiting", "running", "finished", "failed" or "cancelled"."""
+    why: Mapped[dict[str, Any]]
+    """The claims whose verdict it may change, and who asked for it."""
+    predicted: Mapped[dict[str, Any]]
+    """GPU-hours, seconds and bytes that were predicted when it was added."""
+    added_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    worker: Mapped[dict[str, Any]]
+    """Host and process that took it."""
+    message: Mapped[str]
+    """Why it failed or was put back."""
+
+
 # --- runs (derived from run directories) ----------------------------------------------------------------------
 
 
