@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from paperlab import settings
-from paperlab.cli import output
+from paperlab.cli import comparison, output
 from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
 from paperlab.errors import InvalidInput, TryAgain, UnknownName
 from paperlab.library import database as library_database
-from paperlab.runs import indexer
+from paperlab.runs import compare as comparisons
+from paperlab.runs import indexer, interleaved, launch
 from paperlab.store import runs as store
 from paperlab.store.database import Engine, read_only
 from reproductions.run_directory import RunDirectory
@@ -114,6 +116,77 @@ def index(
         f"{counts.runs} runs, {counts.changed} changed, {counts.removed} gone; "
         f"read {counts.points} points and {counts.samples} samples"
     )
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(help="Two or more runs; with --ab two recipes, each with KEY=VALUE behind it.")
+    ],
+    *,
+    ab: Annotated[
+        bool, typer.Option("--ab", help="Train two recipes in turns, seed by seed, and test the difference.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --ab: so many seeds, from 1.")] = 3,
+    tier: Annotated[str, typer.Option(help="With --ab: full, mini or smoke.")] = "smoke",
+    metric: Annotated[
+        str, typer.Option(help="With --ab: what to compare by, as recorded in training.")
+    ] = comparisons.VALIDATION_LOSS,
+    device: Annotated[str, typer.Option(help="With --ab: auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="With --ab: CPU threads.")] = None,
+    json_: Json = False,
+) -> None:
+    """Lay runs side by side: the keys that differ, what was measured, and whether it is more than luck of the seed.
+
+    With --ab the same command goes on where it was stopped, and is done at once where all is finished.
+
+    Example: paperlab runs compare "transformer-base" "transformer-base optim.lr=0.5" --ab --seeds 3 --tier smoke
+    """
+    place = settings.load()
+    if ab:
+        request = launch.Request("", tier, 1, (), device=device, threads=threads, quiet=json_)
+        _compare_recipes(place, names, range(1, seeds + 1), request, metric=metric, json_=json_)
+        return
+    if len(names) < 2:
+        raise typer.BadParameter("two or more are needed", param_hint="NAMES")
+    with read_only(refreshed(place)) as reading:
+        known = store.ids(reading)
+        chosen = [match(name, known) for name in names]
+        if len(set(chosen)) < len(chosen):
+            raise InvalidInput("a run is compared with itself", "name different runs: paperlab runs list")
+        found = comparisons.compare(comparisons.load(reading, chosen))
+    if json_:
+        output.write_json(found)
+    else:
+        comparison.write(found)
+
+
+def _compare_recipes(
+    place: settings.Settings, names: list[str], seeds: range, request: launch.Request, *, metric: str, json_: bool
+) -> None:
+    if len(names) != 2:
+        raise typer.BadParameter("--ab takes two recipes", param_hint="NAMES")
+    arms = (interleaved.Arm.parse(names[0]), interleaved.Arm.parse(names[1]))
+    if arms[0] == arms[1]:
+        raise InvalidInput(f'"{arms[0].label}" is compared with itself', "change a field of one: KEY=VALUE behind it")
+    interleaved.check_metric(metric)
+    for arm in arms:
+        launch.check_name(arm.recipe, request.tier)
+    ids: list[str] = []
+    for ended in interleaved.train(arms, seeds, request, partial(launch.run, home=place.home)):
+        if ended.stopped_by is not None:
+            stopped = f"a training process was ended by {ended.stopped_by}"
+            raise TryAgain(stopped, "the same command goes on with its run", reason="killed")
+        if ended.exit_code != 0 or ended.run_id is None:
+            raise typer.Exit(ended.exit_code or 1)
+        ids.append(ended.run_id)
+    pairs = list(zip(ids[::2], ids[1::2], strict=True))
+    with read_only(refreshed(place)) as reading:
+        found = interleaved.outcome(reading, arms, pairs, metric)
+    if json_:
+        output.write_json(comparison.as_json(found))
+    else:
+        comparison.write_outcome(found)
 
 
 def refreshed(place: settings.Settings) -> Engine:
