@@ -50,7 +50,7 @@ def digest(
     """
     if format_ not in {*FORMATS, FEED}:
         raise InvalidInput(f'a digest can\'t be written as "{format_}"', f"known: {', '.join([*FORMATS, FEED])}")
-    arguments.number(limit, "--limit")
+    arguments.limit(limit, "the rest comes with the next digest")
     if again and since:
         raise InvalidInput("--again is the last digest as it was, and takes no --since", "leave one of them out")
     config = settings.load()

@@ -73,7 +73,7 @@ def list_(
         since=arguments.day(since, "--since") if since else None,
         text=arguments.text(query, "--query") if query else None,
     )
-    arguments.number(limit, "--limit")
+    arguments.limit(limit, "the rest: --offset     all of them: paperlab papers export")
     arguments.number(offset, "--offset")
     with read_only(database.open_or_create(config)) as session:
         found = papers.list_papers(session, wanted, limit, offset)

@@ -156,7 +156,7 @@ def pile(
 
     Example: paperlab papers pile --limit 10
     """
-    arguments.number(limit, "--limit")
+    arguments.limit(limit, "the rest: --offset")
     arguments.number(offset, "--offset")
     with read_only(database.open_or_create(settings.load())) as opened:
         found = reading.pile(opened, limit, offset)

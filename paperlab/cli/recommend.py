@@ -9,7 +9,7 @@ import typer
 
 from paperlab import settings
 from paperlab.arxiv_id import ArxivId
-from paperlab.cli import output
+from paperlab.cli import arguments, output
 from paperlab.errors import InvalidInput
 from paperlab.library import database, papers, ranking, similar
 from paperlab.library.ranking import RankedPaper
@@ -38,6 +38,7 @@ def recommend(
         raise InvalidInput("--tag and --like ask for two different things", "give one of them")
     if since is not None and every:
         raise InvalidInput("--since and --all contradict each other", "give one of them")
+    arguments.limit(limit, "the first ones are the best: leave the rest out")
     config = settings.load()
     begin = _day(since) if since else None if every or like else datetime.now(UTC) - RECENT
     with read_only(database.open_or_create(config)) as session:

@@ -67,7 +67,13 @@ def test_a_query_that_is_taken_for_an_option_is_2_and_says_how_to_write_it(paper
     assert "stands behind" not in paperlab("papers", "list", "-zzz").err
 
 
-@pytest.mark.parametrize("words", [("search", "study"), ("watch", "show", "moe"), ("leaderboard", "a/b")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("search", "study"), ("watch", "show", "moe"), ("leaderboard", "a/b"), ("papers", "list")),
+        *(("papers", "pile"), ("recommend",), ("digest",)),
+    ],
+)
 def test_one_answer_holds_five_thousand_at_most(paperlab, held, words):
     done = paperlab(*words, "--limit", "5001")
     assert (done.code, done.out) == (3, "")
