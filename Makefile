@@ -10,12 +10,13 @@ VENV_FLAGS  ?=
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_HOME := $(if $(PAPERLAB_HOME),$(PAPERLAB_HOME),$(CURDIR)/.demo)
 
-.PHONY: demo test check soak setup docs wheel clean
+.PHONY: demo test test-postgresql check soak setup docs wheel clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set up, bring papers in, train a Transformer, judge its claims, serve the dashboard (SERVE=0 ends instead)"
 	@echo "make test    set up, check style, types and layers, run the tests"
+	@echo "make test-postgresql    run what stores anything against a PostgreSQL server that it starts"
 	@echo "make soak    run the long tests and write what they measured to benchmarks/results"
 	@echo "make docs    write docs/cli.md anew"
 	@echo "make wheel   build dist/*.whl"
@@ -59,6 +60,9 @@ check: setup
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-postgresql: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --database postgresql tests/postgresql tests/test_migrations.py tests/paperlab
 
 soak: setup
 	PAPERLAB_SOAK_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak --timeout 3600 -s

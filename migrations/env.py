@@ -6,12 +6,12 @@ from alembic import context
 from sqlalchemy.engine import Connection
 
 from paperlab import settings
-from paperlab.store import database
+from paperlab.store import database, postgresql
 from paperlab.store.schema import Base
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """Only our own tables: SQLite's full-text index keeps shadow tables that no model describes."""
+    """Only the tables of schema.py: the full-text index, and what SQLite keeps beside it, no model describes."""
     return kind != "table" or name in Base.metadata.tables
 
 
@@ -25,6 +25,8 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+        if connection.dialect.name == "postgresql":
+            postgresql.compare_by_bytes(connection)
 
 
 handed_over: Connection | None = context.config.attributes.get("connection")

@@ -4,25 +4,65 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from paperlab.settings import LLM_PROFILE, ArxivSettings, Settings
-from paperlab.store import database
+from paperlab.store import database, upgrade
 from paperlab.store.database import Engine
+from tests import postgresql_server
 
 ROOT = Path(__file__).parents[1]
+TEMPLATE = "current_schema"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the tests store in")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The browser first: it waits more than it computes, and at the end one worker would wait alone."""
     items.sort(key=lambda item: "test_browser" not in item.nodeid)
+    if config.getoption("database") == "postgresql":
+        for item in items:
+            if item.get_closest_marker("sqlite"):
+                item.add_marker(pytest.mark.skip(reason="about SQLite's file"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.Server]:
+    """A server of this session's own; skipped where there is none to start."""
+    with postgresql_server.started() as server:
+        yield server
 
 
 @pytest.fixture
-def settings_for(tmp_path: Path) -> Callable[..., Settings]:
+def on_postgresql(postgresql: postgresql_server.Server) -> Iterator[Callable[[Path], str]]:
+    """The address of a home's database on a server, empty when first asked for; gone after the test."""
+    engines: set[Engine] = set()
+    event.listen(Engine, "engine_connect", collect := lambda connection: engines.add(connection.engine))
+    kept = set(postgresql.made)
+    yield lambda home: postgresql.create(postgresql_server.name_for(home))
+    event.remove(Engine, "engine_connect", collect)
+    for engine in engines:
+        engine.dispose()
+    for name in postgresql.made - kept - {TEMPLATE}:
+        postgresql.drop(name)
+
+
+@pytest.fixture
+def address_for(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """The address of a home's database, where this session's tests have theirs (--database)."""
+    if request.config.getoption("database") == "postgresql":
+        return request.getfixturevalue("on_postgresql")
+    return lambda home: f"sqlite:///{home / 'paperlab.db'}"
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path, address_for: Callable[[Path], str]) -> Callable[..., Settings]:
     """Settings of a home of its own: `settings_for(url, rss_url=..., interval_s=0.0, timeout_s=5.0, page_size=50)`."""
 
     def make(
@@ -38,7 +78,7 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
         folder = home or tmp_path / "home"
         return Settings(
             home=folder,
-            database_url=f"sqlite:///{folder / 'paperlab.db'}",
+            database_url=address_for(folder),
             arxiv=ArxivSettings(
                 api_url=api_url,
                 rss_url=rss_url,
@@ -61,11 +101,30 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "paperlab.db"
 
 
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql: postgresql_server.Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an empty database of the current schema on the server."""
+    home = tmp_path_factory.mktemp("empty")
+    database.open_database(Settings(home, postgresql.create(TEMPLATE)), create=True).dispose()
+    return TEMPLATE
+
+
 @pytest.fixture
-def engine_for(empty_database: Path) -> Callable[[Settings], Engine]:
+def engine_for(request: pytest.FixtureRequest, empty_database: Path) -> Callable[[Settings], Engine]:
     """An engine for the settings' home, with an empty database where there was none."""
 
+    def make_on_server(settings: Settings) -> Engine:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        server = request.getfixturevalue("postgresql")
+        name = postgresql_server.name_for(settings.home)
+        if upgrade.check(database.connect(settings)).state == "missing":
+            server.drop(name)
+            server.create(name, template=request.getfixturevalue("empty_postgresql"))
+        return database.open_database(settings)
+
     def make(settings: Settings) -> Engine:
+        if settings.database_url.startswith("postgresql"):
+            return make_on_server(settings)
         settings.home.mkdir(parents=True, exist_ok=True)
         if not (settings.home / "paperlab.db").exists():
             shutil.copy(empty_database, settings.home / "paperlab.db")

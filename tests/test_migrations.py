@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -33,8 +34,8 @@ def own_tables(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def stamp(settings, revision: str) -> None:
-    with closing(sqlite3.connect(settings.home / "paperlab.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    with database.session(database.connect(settings)) as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
 def test_an_empty_database_is_led_to_the_tables_of_schema_py(settings_for):
@@ -67,6 +68,7 @@ def test_there_is_a_kept_database_for_every_revision():
     assert [path.stem for path in sorted(KEPT.glob("*.sql"))] == upgrade.revisions()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("dump", sorted(KEPT.glob("*.sql")), ids=lambda path: path.stem)
 def test_a_database_of_a_past_revision_is_brought_up_and_keeps_its_papers(dump, settings_for):
     settings = settings_for()

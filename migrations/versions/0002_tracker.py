@@ -24,7 +24,7 @@ def upgrade() -> None:
     _create_reader_tables()
     _create_result_tables()
     if full_text.is_supported(op.get_bind()):
-        op.execute(full_text.CREATE)
+        full_text.create(op.get_bind())
         full_text.rebuild(op.get_bind())
 
 

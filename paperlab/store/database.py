@@ -2,6 +2,7 @@
 
 SQLite in WAL mode by default: pages read while a sync writes.  Every writing session takes the write lock when it
 begins (BEGIN IMMEDIATE), so that what it read is still true when it writes; reading sessions refuse to write at all.
+With a PostgreSQL server it is the same (store/postgresql.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from paperlab.errors import InvalidInput, NotReady, PaperlabError, TryAgain
 from paperlab.settings import Settings
-from paperlab.store import upgrade
+from paperlab.store import postgresql, upgrade
 
 # Engine and Session stand here for the layers above, which name the types and import no SQLAlchemy.
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "connect",
     "data_version",
     "location",
+    "only_one",
     "open_database",
     "read_only",
     "session",
@@ -66,27 +68,62 @@ def open_database(settings: Settings, *, create: bool = False) -> Engine:
 
 def connect(settings: Settings) -> Engine:
     """An engine without a look at the schema: for upgrades."""
+    serializer = partial(json.dumps, ensure_ascii=False)
     try:
         url = make_url(settings.database_url)
-        engine = sa.create_engine(
-            url,
-            json_serializer=partial(json.dumps, ensure_ascii=False),
-            connect_args={"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {},
-        )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        if postgresql.is_meant(url):
+            engine = postgresql.create_engine(url, json_serializer=serializer)
+        else:
+            waiting = {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+            engine = sa.create_engine(url, json_serializer=serializer, connect_args=waiting)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+            raise NotReady("PostgreSQL needs the driver psycopg, which is missing", postgresql.INSTALL) from error
+        # What is wrong with a number is left out: a password with a slash in it is read as one.
+        why = "" if isinstance(error, ValueError) else f": {error}"
         raise InvalidInput(
-            f'"{settings.database_url.rpartition("@")[2]}" is not a database address that can be used: {error}',
+            f'"{_without_secrets(settings.database_url)}" is not a database address that can be used{why}',
             "example: PAPERLAB_DATABASE_URL=sqlite:////home/me/papers.db",
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _set_up_postgresql)
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _without_secrets(address: str) -> str:
+    """What may be shown of an address that can't be read: nothing that may be a password."""
+    start, at, rest = address.partition("?")[0].rpartition("@")
+    if at or not address.startswith("postgres"):
+        return rest
+    return f"{start}{rest}".partition(":")[0] + "://..."
 
 
 def location(engine: Engine) -> str:
     """The database as people know it: a path for SQLite, otherwise the address without its password."""
+    if engine.dialect.name == "postgresql":
+        return postgresql.address(engine.url)
     return engine.url.database or ":memory:" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+
+
+@contextmanager
+def only_one(settings: Settings, name: str) -> Iterator[bool]:
+    """Whether nobody on another machine does what is called `name` with this database, until the block ends.
+
+    Always so for SQLite: a file is of one machine, where a lock beside it suffices.
+    """
+    engine = connect(settings)
+    if engine.dialect.name != "postgresql":
+        yield True
+        return
+    try:
+        with storage_errors(engine), postgresql.held(engine, name) as is_ours:
+            yield is_ours
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -107,17 +144,17 @@ def read_only(engine: Engine) -> Iterator[Session]:
 def data_version(engine: Engine) -> int:
     """A number that changes when anyone else commits a write: for caches of reads.
 
-    SQLite counts per connection, so one connection per engine is kept for asking.  Elsewhere it is the snapshot's upper
-    transaction id, which also moves with writes to other databases of the server.
+    SQLite counts per connection, so one connection per engine is kept for asking.
     """
-    sqlite = engine.dialect.name == "sqlite"
-    question = "PRAGMA data_version" if sqlite else "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+    if engine.dialect.name == "postgresql":
+        with storage_errors(engine), engine.execution_options(**{_READ_ONLY: True}).connect() as connection:
+            return postgresql.version(connection)
     with _watchers_lock:
         if engine not in _watchers:
             _watchers[engine] = engine.raw_connection()
         watcher = _watchers[engine]
         cursor = watcher.cursor()
-        cursor.execute(question)
+        cursor.execute("PRAGMA data_version")
         row = cursor.fetchone()
         version = int(str(row[0])) if row else 0
         cursor.close()
@@ -127,11 +164,14 @@ def data_version(engine: Engine) -> int:
 
 @contextmanager
 def storage_errors(engine: Engine) -> Iterator[None]:
-    """Turns a full disk, a read-only folder, a held lock and a broken file into errors that name the path."""
+    """Turns a full disk, a read-only folder, a held lock, a broken file, a server away into errors that name it."""
     try:
         yield
     except DatabaseError as error:
-        known = _explain(str(error.orig).lower(), location(engine))
+        if engine.dialect.name == "postgresql":
+            known = postgresql.explain(error, location(engine))
+        else:
+            known = _explain(str(error.orig).lower(), location(engine))
         if known is None:
             raise
         raise known from error
@@ -174,3 +214,12 @@ def _begin_sqlite(connection: Connection) -> None:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.info[_IS_WAL] = True
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _set_up_postgresql(dbapi_connection: Any, _record: Any) -> None:
+    postgresql.set_up(dbapi_connection)
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ_ONLY, False)
+    postgresql.begin(connection, reading=reading, patience_s=BUSY_TIMEOUT_S)

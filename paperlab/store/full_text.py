@@ -7,7 +7,8 @@ every change hands over the paper as it was.  Triggers can't do that: categories
 Words are those of paperlab.query.words.  Plain ASCII goes in as it is; anything else as its folded words, with letters
 outside ASCII spelled as code points, so that no two Unicode tables can disagree.  The column `facets` holds what is no
 word: categories, archives and the year, month and day of submission, so that `cat:cs.CL year:2024` costs an
-intersection in the index and no look at the papers.  Only SQLite has it.
+intersection in the index and no look at the papers.  A PostgreSQL server has an index of the same words and facets
+(store/tsvector.py), and nothing of what is said here of FTS5 concerns it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.errors import NotReady
 from paperlab.query import words
+from paperlab.store import tsvector
 
 CREATE = (
     "CREATE VIRTUAL TABLE full_text USING fts5(title, abstract, authors, comment, facets, content='', tokenize='ascii')"
@@ -81,13 +83,26 @@ class Health:
 # --- writing --------------------------------------------------------------------------------------------------
 
 
+def create(connection: Connection) -> None:
+    """The index, empty.  Does not commit."""
+    if is_supported(connection):
+        for statement in tsvector.CREATE if _is_server(connection) else (CREATE,):
+            connection.exec_driver_sql(statement)
+
+
 def insert(session: Session, papers: Iterable[Paper]) -> None:
     """Papers that are not indexed yet; fastest in the order of their ordinals.  Does not commit."""
+    if _is_server(session):
+        tsvector.write(session.connection(), map(_document, papers))
+        return
     _write(session, _INSERT, [_row(paper) for paper in papers])
 
 
 def replace(session: Session, changes: Iterable[tuple[Paper, Paper]]) -> None:
     """Papers before and after a change.  `before` must be what was indexed, word for word.  Does not commit."""
+    if _is_server(session):
+        tsvector.write(session.connection(), [_document(after) for _, after in changes])
+        return
     pairs = [(old, new) for before, after in changes if (old := _row(before)) != (new := _row(after))]
     _write(session, _DELETE, [old for old, _ in pairs])
     _write(session, _INSERT, [new for _, new in pairs])
@@ -97,11 +112,22 @@ def rebuild(session: Session | Connection) -> int:
     """Index every paper held anew.  Returns how many.  Does not commit."""
     require(session)
     connection = _connection(session)
+    if _is_server(connection):
+        return _rebuild_vectors(connection)
     connection.exec_driver_sql("INSERT INTO full_text (full_text) VALUES ('delete-all')")
     set_defaults(connection)
     total, last = 0, 0
     while rows := connection.exec_driver_sql(_HELD, (last, _BATCH)).all():
         _write(connection, _INSERT, [_held_row(row) for row in rows])
+        total, last = total + len(rows), rows[-1].ordinal
+    return total
+
+
+def _rebuild_vectors(connection: Connection) -> int:
+    tsvector.clear(connection)
+    total, last = 0, 0
+    while rows := tsvector.held(connection, last, _BATCH):
+        tsvector.write(connection, [_held_document(row, row.authors, row.categories, row.day) for row in rows])
         total, last = total + len(rows), rows[-1].ordinal
     return total
 
@@ -123,6 +149,9 @@ def check(session: Session) -> Health:
     require(session)
     connection = session.connection()
     held = set(connection.exec_driver_sql("SELECT ordinal FROM papers").scalars())
+    if _is_server(connection):
+        known = set(connection.exec_driver_sql("SELECT ordinal FROM full_text").scalars())
+        return Health(len(held), len(known), len(held - known), len(known - held))
     every = "SELECT rowid FROM full_text WHERE full_text MATCH 'facets : every'"
     found = set(connection.exec_driver_sql(every).scalars())
     damage = ""
@@ -138,13 +167,17 @@ def require(session: Session | Connection) -> None:
     """Raises NotReady where the database has no full-text index."""
     if not is_supported(session):
         raise NotReady(
-            f"full-text search needs SQLite; this database is {_connection(session).dialect.name}",
+            f"full-text search needs SQLite or PostgreSQL; this database is {_connection(session).dialect.name}",
             "list by category, profile or day: paperlab papers list --category cs.CL",
         )
 
 
 def is_supported(session: Session | Connection) -> bool:
-    return _connection(session).dialect.name == "sqlite"
+    return _connection(session).dialect.name in {"sqlite", "postgresql"}
+
+
+def _is_server(session: Session | Connection) -> bool:
+    return _connection(session).dialect.name == "postgresql"
 
 
 def _connection(session: Session | Connection) -> Connection:
@@ -152,29 +185,47 @@ def _connection(session: Session | Connection) -> Connection:
 
 
 def _write(session: Session | Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows and is_supported(session):
+    if rows and is_supported(session):  # and not on a server, which the callers have seen to
         _connection(session).exec_driver_sql(statement, list(rows))
 
 
 # --- what is indexed ------------------------------------------------------------------------------------------
 
 
-def _row(paper: Paper) -> Row:
-    ordinal = ArxivId(paper.arxiv_id).ordinal
+def _document(paper: Paper) -> tsvector.Document:
     facets = _facets(paper.title, paper.categories, paper.submitted_at.date(), withdrawn=paper.withdrawn)
-    return _texts(ordinal, (paper.title, paper.abstract, paper.comment or ""), paper.authors, facets)
+    return tsvector.Document(
+        ArxivId(paper.arxiv_id).ordinal,
+        paper.title,
+        paper.abstract,
+        paper.comment or "",
+        paper.authors,
+        " ".join(facets),
+    )
+
+
+def _held_document(
+    held: sa.Row[Any], authors: Sequence[str], categories: Sequence[str], day: date
+) -> tsvector.Document:
+    """As `_document`, from the database's own values."""
+    facets = _facets(held.title, categories, day, withdrawn=bool(held.withdrawn))
+    return tsvector.Document(held.ordinal, held.title, held.abstract, held.comment, authors, " ".join(facets))
+
+
+def _row(paper: Paper) -> Row:
+    return _as_row(_document(paper))
 
 
 def _held_row(held: sa.Row[Any]) -> Row:
-    """As `_row`, from the database's own values."""
+    """As `_row`, from SQLite's own values."""
     day = date.fromisoformat(held.day)
-    facets = _facets(held.title, json.loads(held.categories), day, withdrawn=bool(held.withdrawn))
-    return _texts(held.ordinal, (held.title, held.abstract, held.comment), json.loads(held.authors), facets)
+    return _as_row(_held_document(held, json.loads(held.authors), json.loads(held.categories), day))
 
 
-def _texts(ordinal: int, texts: tuple[str, str, str], authors: Iterable[str], facets: Iterable[str]) -> Row:
-    title, abstract, comment = (indexed(text) for text in texts)
-    return ordinal, title, abstract, _BOUNDARY.join(indexed(name) for name in authors), comment, " ".join(facets)
+def _as_row(document: tsvector.Document) -> Row:
+    title, abstract, comment = (indexed(text) for text in (document.title, document.abstract, document.comment))
+    authors = _BOUNDARY.join(indexed(name) for name in document.authors)
+    return document.ordinal, title, abstract, authors, comment, document.facets
 
 
 def indexed(text: str) -> str:

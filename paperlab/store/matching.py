@@ -1,4 +1,4 @@
-"""From a query tree to what SQLite is asked: one expression for the full-text index, the rest as conditions.
+"""From a query tree to what the database is asked: one expression for the full-text index, the rest as conditions.
 
 Words, categories, days and withdrawal are in the index.  Stars, marks, tags, code and results are in tables; where a
 query combines both, the index answers its part and each paper found is looked up.
@@ -14,29 +14,22 @@ from datetime import date, timedelta
 from paperlab.arxiv_id import ArxivId
 from paperlab.query import And, Field, Flag, Is, Not, Or, Query, Submitted, Text, words
 from paperlab.store import full_text
+from paperlab.store.index_language import IndexLanguage
 
 NOTHING = Or(())
 EVERYTHING = And(())
 
-_COLUMNS = {
-    Field.ANY: "{title abstract authors comment}",
-    Field.TITLE: "title",
-    Field.ABSTRACT: "abstract",
-    Field.AUTHOR: "authors",
-    Field.COMMENT: "comment",
-}
 _FIRST_YEAR, _LAST_YEAR = 1986, 2099
 """No paper is older than arXiv; years that no paper has cost nothing to ask."""
-_ALL_OF_THEM = f"facets : {full_text.EVERY}"
-_NONE_OF_THEM = "facets : never"
 ROW = "{row}"
 """Stands in conditions for the paper's ordinal, by whatever name the statement has it."""
-_IN_INDEX = "{{row}} IN (SELECT rowid FROM full_text WHERE full_text MATCH {match})"
+_IN_INDEX = "{{row}} IN (SELECT {ordinal} FROM full_text WHERE {matches})"
 _BEGINNING = "{{row}} IN (SELECT ordinal FROM papers WHERE arxiv_id >= {low} AND arxiv_id < {high})"
 _OF_PAPERS = "{{row}} IN (SELECT p.ordinal FROM {table} AS x JOIN papers AS p ON p.arxiv_id = x.arxiv_id{where})"
 _OF_PAPER = (
     "EXISTS (SELECT 1 FROM papers AS p JOIN {table} AS x ON x.arxiv_id = p.arxiv_id WHERE p.ordinal = {{row}}{where})"
 )
+_NEVER = "false"
 _FLAGS = {
     Flag.STARRED: ("reading", "x.starred_at IS NOT NULL"),
     Flag.READ: ("reading", "x.read_at IS NOT NULL"),
@@ -66,6 +59,7 @@ class Question:
     """What the index is asked (`match`), what is looked up beside it (`where`), and the values of both."""
 
     match: str
+    language: IndexLanguage
     where: list[str] = field(default_factory=list)
     narrow: list[str] = field(default_factory=list)
     """Those of `where` that few papers meet, in all likelihood: whoever asks may begin with them."""
@@ -79,13 +73,13 @@ class Question:
     @property
     def is_all(self) -> bool:
         """Whether the index has nothing to say."""
-        return self.match == f"({_ALL_OF_THEM})"
+        return self.match == self.language.all_of((self.language.everything,))
 
 
-def question(query: Query, lookups: Lookups) -> Question:
+def question(query: Query, lookups: Lookups, language: IndexLanguage) -> Question:
     """What to ask for `query`."""
     parts = query.parts if isinstance(query, And) else (query,)
-    asked = Question(expression(And(tuple(part for part in parts if is_indexed(part)))))
+    asked = Question(expression(And(tuple(part for part in parts if is_indexed(part))), language), language)
     outside = _Outside(asked, lookups)
     for part in parts:
         if not is_indexed(part):
@@ -110,24 +104,24 @@ def is_indexed(query: Query) -> bool:
     return True
 
 
-def expression(query: Query) -> str:
-    """The query in FTS5's own language.  Only for what `is_indexed`."""
+def expression(query: Query, language: IndexLanguage) -> str:
+    """The query in the index's own language.  Only for what `is_indexed`."""
     match query:
         case Text():
-            return _phrase(query)
+            return _phrase(query, language)
         case Submitted(since, until):
-            return _days(since, until)
+            return _days(since, until, language)
         case Is():
-            return f"facets : {full_text.WITHDRAWN}"
+            return language.every_facet((full_text.WITHDRAWN,))
         case Not(part):
-            return f"({_ALL_OF_THEM} NOT {expression(part)})"
+            return language.without(language.everything, expression(part, language))
         case Or(parts):
-            return f"({' OR '.join(map(expression, parts))})" if parts else _NONE_OF_THEM
+            return language.any_of([expression(part, language) for part in parts]) if parts else language.nothing
         case And(parts):
-            wanted = [expression(part) for part in parts if not isinstance(part, Not)] or [_ALL_OF_THEM]
-            unwanted = [expression(part.part) for part in parts if isinstance(part, Not)]
-            together = f"({' AND '.join(wanted)})"
-            return f"({together} NOT ({' OR '.join(unwanted)}))" if unwanted else together
+            wanted = [expression(part, language) for part in parts if not isinstance(part, Not)]
+            unwanted = [expression(part.part, language) for part in parts if isinstance(part, Not)]
+            together = language.all_of(wanted or [language.everything])
+            return language.without(together, language.any_of(unwanted)) if unwanted else together
     raise AssertionError(query)
 
 
@@ -168,28 +162,27 @@ def _group(kind: type[And] | type[Or], parts: list[Query]) -> Query:
     return parts[0] if len(parts) == 1 else kind(tuple(parts))
 
 
-def _phrase(term: Text) -> str:
-    star = " *" if term.prefix else ""
+def _phrase(term: Text, language: IndexLanguage) -> str:
     if term.field is Field.CATEGORY:
         name = term.words[0]
-        return f'facets : ("{full_text.category_facet(name)}"{star} OR "{full_text.archive_facet(name)}"{star})'
-    phrase = f'{_COLUMNS[term.field]} : "{" ".join(map(full_text.spelled, term.words))}"{star}'
+        return language.some_facet((full_text.category_facet(name), full_text.archive_facet(name)), term.prefix)
+    phrase = language.phrase(term.field, term.words, term.prefix)
     if term.field is not Field.TITLE:
         return phrase
     # Few papers have the words in the title of all that have them: they are found by facets, without the others.
     facets = [full_text.title_facet(word) for word in (term.words[:-1] if term.prefix else term.words)]
     if not facets:
         return phrase
-    found = f"facets : ({' AND '.join(facets)})"
-    return f"({found} AND {phrase})" if len(term.words) > 1 else found
+    found = language.every_facet(facets)
+    return language.all_of((found, phrase)) if len(term.words) > 1 else found
 
 
-def _days(since: date | None, until: date | None) -> str:
+def _days(since: date | None, until: date | None, language: IndexLanguage) -> str:
     """Whole years, then whole months, then days: as few words as the span can be put together from."""
     first = max(since or date.min, date(_FIRST_YEAR, 1, 1))
     last = min(until or date.max, date(_LAST_YEAR, 12, 31))
     facets = list(_facets(first, last))
-    return f"facets : ({' OR '.join(facets)})" if facets else _NONE_OF_THEM
+    return language.some_facet(facets, False) if facets else language.nothing
 
 
 def _facets(first: date, last: date) -> Iterator[str]:
@@ -217,8 +210,9 @@ class _Outside:
 
     def condition(self, query: Query) -> str:
         if is_indexed(query):
-            match = self.asked.bind(expression(query))
-            return _IN_INDEX.format(match=match)
+            language = self.asked.language
+            match = self.asked.bind(expression(query, language))
+            return _IN_INDEX.format(ordinal=language.ordinal, matches=language.matches.format(match=match))
         match query:
             case Text():
                 return self._text(query)
@@ -242,6 +236,8 @@ class _Outside:
         wanted = term.words[0]
         if term.field is Field.TAG:
             named = [self.asked.bind(tag) for tag in self.lookups.tags() if _is_called(term, tag)]
+            if not named:
+                return _NEVER
             return _OF_PAPERS.format(table="paper_tags", where=f" WHERE x.tag IN ({', '.join(named)})")
         if term.prefix:
             low, high = self.asked.bind(wanted), self.asked.bind(wanted[:-1] + chr(ord(wanted[-1]) + 1))
@@ -249,6 +245,8 @@ class _Outside:
         return self._ordinals(_ordinals([wanted]))
 
     def _ordinals(self, ordinals: list[int]) -> str:
+        if not ordinals:
+            return _NEVER
         return f"{ROW} IN ({', '.join(self.asked.bind(ordinal) for ordinal in ordinals)})"
 
 

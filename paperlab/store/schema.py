@@ -435,7 +435,8 @@ class RunRow(Base):
     reproduction: Mapped[str]
     recipe: Mapped[str] = mapped_column(index=True)
     tier: Mapped[str]
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(Integer().with_variant(BigInteger(), "postgresql"))
+    """Up to 2**32 - 1: SQLite's INTEGER holds it, PostgreSQL's does not."""
     overrides: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]
     status: Mapped[str]

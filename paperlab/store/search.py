@@ -8,7 +8,6 @@ Zaragoza & Taylor, "Simple BM25 extension to multiple weighted fields", 2004, eq
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Session
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper, Reading
 from paperlab.query import Facts, Field, Flag, Or, Query, Submitted, Text, facts, holds, leaves, looked_for, words
-from paperlab.store import full_text, matching, papers, reading
+from paperlab.store import full_text, index_language, matching, papers, reading
 from paperlab.store.matching import Lookups
 from paperlab.store.papers import PaperFilter
 from paperlab.store.schema import CodeLinkRow, NoteRow, ReportedResultRow
@@ -37,8 +36,8 @@ _WEIGHTS = {Field.TITLE: 5.0, Field.AUTHOR: 3.0, Field.ABSTRACT: 1.0, Field.COMM
 """Ours: a title has a fifteenth of the words of an abstract, and is chosen."""
 _K1, _B = 1.2, 0.75  # as usual: Robertson & Zaragoza 2009, section 3.5; B applies to abstracts only
 _TEXTS = """
-SELECT p.ordinal, p.title, p.abstract, p.authors, coalesce(p.comment, '') AS comment
-FROM json_each(:ordinals) AS wanted JOIN papers AS p ON p.ordinal = wanted.value
+SELECT p.ordinal, p.title, p.abstract, CAST(p.authors AS text) AS authors, coalesce(p.comment, '') AS comment
+FROM {wanted} JOIN papers AS p ON p.ordinal = wanted.value
 """
 
 
@@ -171,24 +170,26 @@ class _Source:
             # Each alternative for itself: together, all papers of each would have to be listed first.
             together = {ordinal for part in query.parts for ordinal in self._newest(part, limit)}
             return sorted(together, reverse=True)[:limit]
-        return self._ask(matching.question(self._narrowed(query), self._lookups()), limit)
+        return self._ask(self._question(query), limit)
 
     def _ask(self, asked: matching.Question, limit: int | None) -> list[int]:
+        language = asked.language
         conditions = [*asked.where, *self._filter(asked)]
-        values: dict[str, Any] = {**asked.values, "limit": -1 if limit is None else limit}
+        values: dict[str, Any] = {**asked.values, "limit": language.unlimited if limit is None else limit}
         few = self._few(asked)
+        listed = language.listed.format(name="few")
         if few is not None:
-            values["few"] = json.dumps(few)
+            values["few"] = language.bound(few)
         if asked.is_all:
             row, source = "f.ordinal", "papers AS f"
             if few is not None:
-                row, source = "f.value", "json_each(:few) AS f"
+                row, source = "few.value", listed
         else:
-            row, source = "full_text.rowid", "full_text"
+            row, source = language.ordinal, "full_text"
             values["match"] = asked.match
-            conditions.insert(0, "full_text MATCH :match")
+            conditions.insert(0, language.matches.format(match=":match"))
             if few is not None:
-                source = "json_each(:few) AS f CROSS JOIN full_text ON full_text.rowid = f.value"
+                source = language.from_few.format(few=listed)
         where = " AND ".join(conditions).replace(matching.ROW, row)
         statement = f"SELECT {row} FROM {source} WHERE {where or 'true'} ORDER BY {row} DESC LIMIT :limit"  # noqa: S608
         return list(self.session.execute(sa.text(statement), values).scalars().all())
@@ -212,8 +213,8 @@ class _Source:
         """The rest of the filter, as conditions."""
         wanted = self.within
         if wanted.categories:
-            listed = " OR ".join(f'"{full_text.category_facet(name.lower())}"' for name in wanted.categories)
-            asked.match = f"({asked.match} AND facets : ({listed}))"
+            listed = asked.language.some_facet([full_text.category_facet(n.lower()) for n in wanted.categories], False)
+            asked.match = asked.language.all_of((asked.match, listed))
         of_paper = [
             f"p.{column} {relation} {asked.bind(moment.strftime(_MOMENT))}"
             for column, relation, moment in (
@@ -251,8 +252,10 @@ class _Source:
 
     def _passes(self, arxiv_id: str) -> bool:
         """Whether one paper passes the filter."""
-        asked = matching.question(self._narrowed(Text(Field.ID, (arxiv_id,))), self._lookups())
-        return bool(self._ask(asked, 1))
+        return bool(self._ask(self._question(Text(Field.ID, (arxiv_id,))), 1))
+
+    def _question(self, query: Query) -> matching.Question:
+        return matching.question(self._narrowed(query), self._lookups(), index_language.of(self.session))
 
     def _lookups(self) -> Lookups:
         return Lookups(
@@ -305,7 +308,9 @@ def _by_score(session: Session, terms: Sequence[Text], candidates: Sequence[int]
     rarity = _rarity(session, terms)
     wanted = [(term, f" {' '.join(term.words)}{'' if term.prefix else ' '}", rarity[term]) for term in terms]
     has_phrase = any(len(term.words) > 1 for term in terms)
-    rows = session.execute(sa.text(_TEXTS), {"ordinals": json.dumps(candidates)}).all()
+    language = index_language.of(session)
+    texts_of = sa.text(_TEXTS.format(wanted=language.listed.format(name="wanted")))
+    rows = session.execute(texts_of, {"wanted": language.bound(candidates)}).all()
     mean = sum(len(abstract) for _, _, abstract, _, _ in rows) / max(len(rows), 1) or 1
     scores = {}
     for ordinal, title, abstract, authors, comment in rows:
@@ -337,12 +342,14 @@ def _rarity(session: Session, terms: Sequence[Text]) -> dict[Text, float]:
     newest_first = sa.text("SELECT ordinal FROM papers ORDER BY ordinal DESC LIMIT 1 OFFSET :n")
     since = session.execute(newest_first, {"n": SAMPLE}).scalar() or 0
     sampled = session.execute(sa.text("SELECT count(*) FROM papers WHERE ordinal > :n"), {"n": since}).scalar_one()
-    within = sa.text("SELECT count(*) FROM full_text WHERE full_text MATCH :match AND rowid > :since")
+    language = index_language.of(session)
+    matches = language.matches.format(match=":match")
+    within = sa.text(f"SELECT count(*) FROM full_text WHERE {matches} AND {language.ordinal} > :since")  # noqa: S608
     rarity = {}
     for term in terms:
         if term.prefix:
             rarity[term] = _ANY_PREFIX_IS_COMMON
             continue
-        among = session.execute(within, {"match": matching.expression(term), "since": since}).scalar_one()
+        among = session.execute(within, {"match": matching.expression(term, language), "since": since}).scalar_one()
         rarity[term] = math.log(1 + (max(sampled - among, 0) + 0.5) / (among + 0.5))
     return rarity

@@ -15,11 +15,12 @@ from typing import Literal
 
 import sqlalchemy as sa
 from filelock import FileLock
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 import paperlab
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.settings import Settings
+from paperlab.store import postgresql
 
 State = Literal["current", "missing", "old", "new", "foreign"]
 
@@ -54,10 +55,15 @@ def check(engine: Engine) -> SchemaStatus:
     if _file_is_missing(engine):
         return SchemaStatus("missing", None, head)
     with engine.execution_options(paperlab_read_only=True).connect() as connection:
-        tables = sa.inspect(connection).get_table_names()
-        if "alembic_version" not in tables:
-            return SchemaStatus("foreign" if tables else "missing", None, head)
-        current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return _status(connection, known)
+
+
+def _status(connection: Connection, known: list[str]) -> SchemaStatus:
+    head = known[-1]
+    tables = sa.inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        return SchemaStatus("foreign" if tables else "missing", None, head)
+    current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     if current is None:
         return SchemaStatus("missing", None, head)
     state: State = "current" if current == head else "old" if current in known else "new"
@@ -66,7 +72,8 @@ def check(engine: Engine) -> SchemaStatus:
 
 def refusal(engine: Engine, status: SchemaStatus) -> NotReady:
     """Why a database that is not current is not opened, and the command that helps."""
-    place = engine.url.database or engine.url.render_as_string()
+    is_server = engine.dialect.name == "postgresql"
+    place = postgresql.address(engine.url) if is_server else engine.url.database or engine.url.render_as_string()
     if status.state == "missing":
         return NotReady(
             f"there is no database at {place} yet", "paperlab db upgrade     or bring papers in: paperlab sync"
@@ -74,7 +81,7 @@ def refusal(engine: Engine, status: SchemaStatus) -> NotReady:
     if status.state == "old":
         return NotReady(
             f"{place} has schema {status.current}, this paperlab needs {status.head}",
-            "paperlab db backup FILE     then: paperlab db upgrade",
+            f"{'pg_dump' if is_server else 'paperlab db backup FILE'}     then: paperlab db upgrade",
         )
     if status.state == "new":
         return NotReady(
@@ -88,7 +95,7 @@ def upgrade(settings: Settings, engine: Engine) -> SchemaStatus:
     """Bring the database to the head revision, creating it where it is missing.  Returns what it was before.
 
     All steps are one transaction: after a crash the database is as it was.  Two processes that start on a fresh machine
-    at once wait for each other.
+    at once wait for each other, those that share a server too.
     """
     from alembic import command
     from alembic.config import Config
@@ -102,6 +109,9 @@ def upgrade(settings: Settings, engine: Engine) -> SchemaStatus:
             config = Config()
             config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
             with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    postgresql.require_utf8(connection, postgresql.address(engine.url))
+                    before = _status(connection, revisions())  # another machine may have been faster
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     return before
@@ -110,7 +120,10 @@ def upgrade(settings: Settings, engine: Engine) -> SchemaStatus:
 def backup(engine: Engine, target: Path) -> None:
     """A consistent copy of a SQLite database, taken while others write.  `target` must not exist."""
     if engine.dialect.name != "sqlite":
-        raise InvalidInput("only a SQLite database can be backed up here", "use pg_dump for PostgreSQL")
+        place = postgresql.address(engine.url)
+        raise InvalidInput(
+            f"{place} is backed up by its server's own tools", "pg_dump --format custom --file FILE DATABASE"
+        )
     source_path = engine.url.database or ""
     if _file_is_missing(engine):
         raise NotReady(f"there is no database at {source_path}", "paperlab db upgrade")

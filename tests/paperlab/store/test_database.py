@@ -97,6 +97,7 @@ def test_the_data_version_moves_with_every_commit_and_only_then(settings_for):
     assert database.data_version(engine) == second
 
 
+@pytest.mark.sqlite
 def test_another_programs_database_is_left_alone(settings_for):
     settings = settings_for()
     settings.home.mkdir(parents=True)
@@ -108,6 +109,7 @@ def test_another_programs_database_is_left_alone(settings_for):
             database.open_database(settings, create=create)
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_named(settings_for):
     settings = settings_for()
     settings.home.mkdir(parents=True)
@@ -128,6 +130,7 @@ def test_an_address_that_is_none_is_invalid_input(settings_for):
             database.open_database(replace(settings_for(), database_url=address))
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_said_and_nothing_is_lost(settings_for):
     """The limit on the size of a file stands for the disk: SQLite meets the same refusal to write."""
     settings = settings_for()
@@ -159,6 +162,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(settings_for):
         assert papers.count(session) == 20
 
 
+@pytest.mark.sqlite
 def test_a_backup_is_whole_while_others_write(settings_for, tmp_path):
     settings = settings_for()
     engine = database.open_database(settings, create=True)
@@ -172,6 +176,7 @@ def test_a_backup_is_whole_while_others_write(settings_for, tmp_path):
         assert papers.count(session) == 300
 
 
+@pytest.mark.sqlite
 def test_a_backup_overwrites_nothing_and_leaves_no_half_file(settings_for, tmp_path):
     engine = database.open_database(settings_for(), create=True)
     (tmp_path / "precious").write_text("mine")
@@ -182,6 +187,7 @@ def test_a_backup_overwrites_nothing_and_leaves_no_half_file(settings_for, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "precious"]
 
 
+@pytest.mark.sqlite
 def test_only_a_write_changes_how_a_file_keeps_its_journal(settings_for):
     """A database of something else, or one that is only looked at, stays as it was to the last byte."""
     settings = settings_for()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from filelock import FileLock
 
 from paperlab.arxiv_id import ArxivId
@@ -177,7 +178,7 @@ def test_papers_that_are_gone_from_the_database_go_from_the_vectors(library):
     library.update()
     gone = PAPERS[3].arxiv_id
     with library.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM papers WHERE arxiv_id = ?", (gone,))
+        connection.execute(sa.text("DELETE FROM papers WHERE arxiv_id = :gone"), {"gone": gone})
     assert library.update().papers == 299
     assert not len(vectors.rows_of(library.vectors, [ArxivId(gone).ordinal]))
 
