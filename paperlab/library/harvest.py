@@ -194,7 +194,8 @@ class _Harvest:
             if error.reason == "budget" and not self.has_advanced:
                 error = TryAgain(
                     f"{error.message} before one day was whole",
-                    "a harvest goes on by whole days, and answers that are in doubt are asked for twice: allow more",
+                    "parts of a day are gone on with until midnight UTC, and every day is read twice: allow twice the "
+                    "pages of the largest day",
                     reason="budget",
                 )
             raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
@@ -212,7 +213,7 @@ class _Harvest:
         """Store one answer and how far the set has been read with it, in one transaction."""
         now = sync.time_of(self.client.clock)
         reached = step.progress.until or step.progress.began if step.done else step.progress.reached
-        self.has_advanced |= step.done or step.progress.reached != plan.progress.reached
+        self.has_advanced |= step.done or _is_further(step, plan.progress.reached)
         self.reached = _midnight(reached) or self.reached
         with database.session(self.engine) as session:
             self._store(session, step.listing, now)
@@ -369,6 +370,14 @@ def _set_of(category: str) -> str:
     archive, _, subject = category.partition(".")
     group = "physics" if archive in _PHYSICS else archive
     return f"{group}:{archive}:{subject}" if subject else f"{group}:{archive}"
+
+
+def _is_further(step: Step, before: date | None) -> bool:
+    """Whether a whole day was read since `before`: that of the list's first record alone is only begun."""
+    reached = step.progress.reached
+    if reached is None or before is not None:
+        return reached != before
+    return any(record.datestamp < reached for record in step.listing.records)
 
 
 def _days(options: HarvestOptions) -> tuple[date | None, date | None]:

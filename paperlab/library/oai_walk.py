@@ -112,12 +112,19 @@ def walk(fetch: Fetch, oai_set: str, progress: Progress) -> Iterator[Step]:
     """From where `progress` stands to the end of the list.
 
     Raises TryAgain where answers do not agree with each other; a later walk goes on from the last step's progress.
+    Where that or `fetch` raises it, the answers that came since are handed over first, as no progress.
     """
     progress = replace(progress, readings=0)
     expiries = 0
     done = False
     while not done:
-        listing = _settled(fetch, progress.question(oai_set), progress)
+        came: list[Listing] = []
+        try:
+            listing = _settled(fetch, progress.question(oai_set), progress, came)
+        except TryAgain:
+            # What could not be read in them is asked for again with the rest.
+            yield from (Step(replace(each, unreadable=()), progress) for each in came)
+            raise
         if listing.expired:
             expiries += 1
             if expiries > EXPIRIES or progress.token is None:
@@ -125,14 +132,13 @@ def walk(fetch: Fetch, oai_set: str, progress: Progress) -> Iterator[Step]:
             progress = _from_the_day(progress, again=False)
             continue
         progress, done = _advance(progress, listing)
+        yield Step(listing, progress, done)
         if progress.readings > READINGS:
             raise _unsettled(f"the records of {progress.reached or 'the whole list'} keep moving while they are read")
-        yield Step(listing, progress, done)
 
 
-def _settled(fetch: Fetch, question: Question, progress: Progress) -> Listing:
-    """An answer that is whole: as long as pages get, or given twice."""
-    earlier: list[Listing] = []
+def _settled(fetch: Fetch, question: Question, progress: Progress, earlier: list[Listing]) -> Listing:
+    """An answer that is whole: as long as pages get, or given twice.  Those before it are left in `earlier`."""
     for _ in range(TRIES):
         listing = fetch(question)
         records = _records(listing)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -33,10 +33,13 @@ from paperlab.library.plan import (
     of_store,
     refuse_wrong_clock,
 )
-from paperlab.library.walk import Question, Step, walk
+from paperlab.library.walk import Question, Step, walk, whole_minute
 from paperlab.settings import Settings
 from paperlab.store import cursors, database, gaps, papers, receipts
 from paperlab.store.database import Engine, Session
+
+PART = 2
+"""Requests that the last page of a window takes: its total counts once two answers named it."""
 
 
 class Stopped(TryAgain):
@@ -136,6 +139,8 @@ class _Sync:
     """The latest update at the head of the list."""
     oldest: datetime | None = None
     """The earliest update that the walk has come to."""
+    has_advanced: bool = False
+    """Whether the next sync of this window begins further on than this one did."""
 
     def run(self) -> Receipt:
         now = time_of(self.client.clock)
@@ -143,7 +148,7 @@ class _Sync:
             for step in walk(self._fetch, self.plan.question, self.plan.page_size, now):
                 self._take(step)
         except TryAgain as error:
-            error = self._what_a_night_needs(error) if self._is_too_short_for_a_night(error) else error
+            error = self._what_it_needs(error) if error.reason == "budget" else error
             raise Stopped(error, self._finish(ReceiptStatus.PARTIAL, error.message)) from error
         except KeyboardInterrupt:
             self._finish(ReceiptStatus.PARTIAL, "stopped by the user")
@@ -163,26 +168,35 @@ class _Sync:
             )
         return self.receipt
 
-    def _is_too_short_for_a_night(self, error: TryAgain) -> bool:
-        return error.reason == "budget" and self.plan.question.floor is not None
+    def _what_it_needs(self, error: TryAgain) -> TryAgain:
+        """A spent budget, and how large one has to be where the next sync would come no further with the same.
 
-    def _what_a_night_needs(self, error: TryAgain) -> TryAgain:
-        """A night begins at the newest paper each time, so one budget that is too small is too small for every night.
-
-        Only the papers between the head of the list and the floor are all there: what is revised goes to the head.
-        How many requests that takes is told from how far these came, as if as much were updated every day.
+        A night begins at the newest paper each time, so a budget that is too small is too small for every night: only
+        the papers between the head of the list and the floor are all there, for what is revised goes to the head.  How
+        much that takes is told from how far this one came, as if as much were updated every day.
         """
-        floor = cast(datetime, self.plan.question.floor)
-        used = self.client.spent.requests - self.spent_before.requests
-        if self.newest is None or self.oldest is None or self.oldest >= self.newest:
-            reached, needed = "it brought no page", used + 1
-        else:
+        before, spent = self.spent_before.requests, self.client.spent
+        used = spent.requests - before
+        floor = self.plan.question.floor
+        if floor is None and self.has_advanced:
+            return error
+        if floor is None:
+            return TryAgain(
+                f"{error.message}, too little for a part of this window, which takes {before + PART} requests",
+                "a part is a page, and the last one counts once two answers agree: raise the limit, or leave it out",
+                reason="budget",
+            )
+        reached, share = "it brought no page", 0.0
+        if self.newest is not None and self.oldest is not None and self.oldest < self.newest:
             reached = f"it reached {self.oldest:%Y-%m-%d %H:%M} and has to reach {floor:%Y-%m-%d %H:%M}"
-            needed = max(used + 1, math.ceil(used * ((self.newest - floor) / (self.newest - self.oldest))))
-        needed += self.spent_before.requests
+            share = (self.newest - floor) / (self.newest - self.oldest)
+        needed = f"{before + max(used + 1, math.ceil(used * share))} requests"
+        if self.client.budget.max_requests is None or spent.requests < self.client.budget.max_requests:
+            seconds = self.client.clock.monotonic() - spent.began
+            needed = f"{math.ceil(seconds * max(share, 2.0))} seconds"
         return TryAgain(
-            f"{error.message}, too little for this night: {reached}",
-            f"a night begins at the newest paper each time: allow about {needed} requests, or leave the limit out",
+            f"{error.message}, too little for this night: {reached}, which takes about {needed}",
+            f"a night begins at the newest paper each time: allow about {needed}, or leave the limit out",
             reason="budget",
         )
 
@@ -282,6 +296,8 @@ class _Sync:
         if not step.last:
             if step.whole_up_to is not None and not self.missing:
                 cursors.move(session, planned.progress_name, step.whole_up_to, now)
+                since = planned.question.since
+                self.has_advanced |= since is None or whole_minute(step.whole_up_to) > since
             return
         cursors.drop(session, planned.progress_name)
         if self.missing or not planned.first:

@@ -17,13 +17,14 @@ What is missing in the end is said in the last step; the caller lets no cursor p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import query_api
 from paperlab.arxiv.query_api import Order, Page
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
+from paperlab.errors import TryAgain
 
 EXTRA_REQUESTS = 24
 """What one walk may spend on asking again."""
@@ -95,10 +96,15 @@ def walk(fetch: Fetch, question: Question, page_size: int, now: datetime) -> Ite
     """Hand over every paper that the question means, page by page; the final step has `last`.
 
     A query with more results than arXiv pages through (30,000) is split by submission time, as often as it takes.
+    Where `fetch` raises TryAgain, what came since the last step is handed over before that is raised.
     """
+    pages = _Pages(fetch, question, page_size)
     try:
-        pages = _Pages(fetch, question, page_size)
         yield from _through_window(pages) if question.floor is None else _down_to_floor(pages, question.floor)
+    except TryAgain:
+        if pages.came:
+            yield Step(tuple(pages.came.values()))
+        raise
     except TooMany:
         since = question.since or _BEFORE_ARXIV
         until = question.until or whole_minute(now) + timedelta(days=1)
@@ -225,9 +231,12 @@ class _Pages:
     """A lower total that the last answer named."""
     agreeing: int = 0
     """How many answers in a row named `total`."""
+    came: dict[tuple[str, int], Paper] = field(default_factory=dict)
+    """Papers of the slice that was asked for last, in whichever answer they came."""
 
     def slice(self, start: int) -> _Slice:
         """The entries from `start`.  Raises TooMany where arXiv does not page that far."""
+        self.came = {}
         size = min(self.size, query_api.MAX_RESULTS - start)
         if size <= 0:
             raise TooMany
@@ -260,6 +269,7 @@ class _Pages:
             page = self.fetch(self.question, start, size)
             distinct = {paper.arxiv_id for paper in page.papers}
             found.update(((paper.arxiv_id, paper.version), paper) for paper in page.papers)
+            self.came.update(found)
             best = max(best, len(distinct))
             if self._hear(page.total) and len(distinct) >= self._promised(start, size):
                 return _Slice(tuple(found.values()), 0)

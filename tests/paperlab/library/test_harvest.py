@@ -500,4 +500,32 @@ def test_a_budget_that_no_day_fits_into_says_so(lab_of):
     with pytest.raises(Stopped, match="before one day was whole") as stopped:
         lab.harvest(max_requests=1)
     assert (stopped.value.reason, stopped.value.exit_code) == ("budget", 75)
-    assert "allow more" in stopped.value.hint
+    assert "allow twice the pages of the largest day" in stopped.value.hint
+    assert len(lab.held()) == 25, "what came stays, though no two answers agreed on it"
+
+
+@pytest.mark.parametrize("budget", [2, 3])
+def test_a_day_that_a_budget_does_not_reach_through_comes_in_parts_while_its_tokens_last(lab_of, budget):
+    lab = lab_of(spread(1, 100))
+    stops: list[str] = []
+    while len(stops) < 20:
+        try:
+            lab.harvest(max_requests=budget)
+            break
+        except Stopped as stopped:
+            stops.append(stopped.reason)
+    assert set(stops) == {"budget"}
+    assert 2 <= len(stops) <= 5
+    assert lab.held() == lab.truth()
+
+
+def test_a_day_that_a_budget_never_reaches_through_before_its_tokens_expire_is_said_every_night(lab_of):
+    lab = lab_of(spread(1, 100))
+    for _ in range(4):
+        with pytest.raises(Stopped, match="before one day was whole") as stopped:
+            lab.harvest(max_requests=3)
+        lab.arxiv.oai.expire()
+        assert "until midnight UTC" in stopped.value.hint
+    assert 25 <= len(lab.held()) < 100
+    assert lab.harvest().status is ReceiptStatus.COMPLETE
+    assert lab.held() == lab.truth()

@@ -224,6 +224,40 @@ def test_a_small_budget_every_night_comes_to_the_end(lab):
     assert lab.cursors() == {CURSOR: max(paper.updated_at for paper in lab.arxiv.truth().values())}
 
 
+def test_a_page_that_came_stays_though_the_budget_ends_before_it_is_confirmed(lab_of):
+    lab = lab_of(make_papers(20))
+    for _ in range(2):
+        with pytest.raises(Stopped, match="too little for a part of this window, which takes 2 requests") as stopped:
+            lab.sync(max_requests=1)
+        assert stopped.value.receipt.held == 20
+        assert "takes 2 requests" in stopped.value.receipt.reason
+    assert len(lab.held()) == 20
+    assert lab.cursors().get(CURSOR) is None
+    assert lab.sync(max_requests=2).status is ReceiptStatus.COMPLETE
+
+
+def test_a_short_page_that_came_stays_though_the_budget_ends_before_it_is_asked_for_again(lab):
+    lab.arxiv.set_schedule(lambda _: ["short"])
+    with pytest.raises(Stopped) as stopped:
+        lab.sync(max_requests=1)
+    assert 0 < stopped.value.receipt.held == len(lab.held()) < 50
+    lab.arxiv.set_schedule(fakes.never)
+    lab.sync()
+    assert lab.held() == lab.arxiv.truth()
+
+
+def test_a_night_stopped_by_its_seconds_says_how_many_it_takes(lab):
+    lab.sync()
+    for _ in range(150):
+        lab.arxiv.arrive()
+    moments = iter(range(1_000_000))
+    clock = Clock(monotonic=lambda: 0.5 * next(moments), sleep=lambda _: None)
+    with pytest.raises(Stopped, match=r"too little for this night: .* which takes about \d+ seconds") as stopped:
+        sync.run(lab.engine, lab.settings, SyncOptions(max_seconds=12.0), clock=clock)
+    assert "seconds, or leave the limit out" in stopped.value.hint
+    assert "takes about" in lab.receipts()[0].reason
+
+
 def test_a_revision_made_while_the_first_window_is_in_parts_is_not_passed(lab):
     with pytest.raises(Stopped):
         lab.sync(max_requests=1)
