@@ -16,6 +16,7 @@ _NEW = r"(?P<new>(?P<year>\d{2})(?P<month>0[1-9]|1[0-2])\.(?P<number>\d{4,5}))"
 _OLD = r"(?P<old>(?P<archive>[a-z]+(?:-[a-z]+)*)(?:\.[A-Z]{2})?/(?P<serial>\d{2}(?:0[1-9]|1[0-2])\d{3}))"
 _ID = re.compile(rf"(?:{_NEW}|{_OLD})(?:v(?P<version>[1-9]\d{{0,3}}))?", re.ASCII)
 """A paper has a few dozen versions at most; a longer number is damage, and fits no column."""
+_BEFORE_VERSION = re.compile(rf"(?:{_NEW}|{_OLD})(?=v)", re.ASCII)
 _HOSTS = ("arxiv.org", "export.arxiv.org", "www.arxiv.org", "alphaxiv.org", "www.alphaxiv.org", "ar5iv.org")
 _FIVE_DIGITS_SINCE = 1501
 _ARCHIVES = (
@@ -81,8 +82,17 @@ class ArxivId:
                 "examples: 1706.03762   1706.03762v7   cs/0503050   https://arxiv.org/abs/1706.03762",
             )
         version = match["version"]
-        base = match["new"] or f"{match['archive']}/{match['serial']}"
-        return cls(base, int(version) if version else None)
+        return cls(_base(match), int(version) if version else None)
+
+    @classmethod
+    def of_damaged(cls, text: str) -> ArxivId | None:
+        """The identifier without version of a text whose version can't be read, such as `2401.00001v0`."""
+        match = _BEFORE_VERSION.match(_strip_address(text.strip()))
+        return cls(_base(match)) if match is not None and _plausible(match) else None
+
+
+def _base(match: re.Match[str]) -> str:
+    return match["new"] or f"{match['archive']}/{match['serial']}"
 
 
 def _strip_address(text: str) -> str:

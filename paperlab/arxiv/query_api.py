@@ -43,7 +43,10 @@ Order = Literal["submittedDate", "lastUpdatedDate"]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An entry that came and could not be read.  `arxiv_id` is None where it does not say whose it is."""
+    """An entry that came and could not be read.
+
+    `arxiv_id` is None where it does not say whose it is, and without version where that is what can't be read.
+    """
 
     arxiv_id: ArxivId | None
     entry: str
@@ -215,7 +218,7 @@ def _named(entry: Any, flaw: str) -> Unreadable:
     try:
         return Unreadable(_identifier(name), name, flaw)
     except InvalidInput:
-        return Unreadable(None, name[:80] or "an entry", flaw)
+        return Unreadable(ArxivId.of_damaged(name), name[:80] or "an entry", flaw)
 
 
 def _total(root: Any) -> int | None:
@@ -225,10 +228,11 @@ def _total(root: Any) -> int | None:
 
 def _flaw(entry: Any) -> str:
     """Why an entry is not to be read: the package could not, or it lacks what every paper has.  Empty if it is."""
+    name = entry.findtext(f"{_ATOM}id") or ""
     try:
-        _identifier(entry.findtext(f"{_ATOM}id") or "")
+        _identifier(name)
     except InvalidInput:
-        return "no arXiv identifier"
+        return "no version" if ArxivId.of_damaged(name) else "no arXiv identifier"
     for name in ("published", "updated"):
         text = (entry.findtext(f"{_ATOM}{name}") or "").strip()
         try:

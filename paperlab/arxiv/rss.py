@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from paperlab.arxiv import strict_xml
 from paperlab.arxiv.client import BadAnswer, Client, Validators
@@ -35,7 +35,6 @@ _TOLD = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<kind>[a-z-]+)")
 _ERROR_TITLE = "feed error"
 _SHOWN = 40
 """Characters of what is not known."""
-_LONGEST_ID = 100
 
 
 @dataclass(frozen=True)
@@ -148,29 +147,36 @@ def _announcement(entry: Any, published: datetime | None, name: str) -> Announce
     """The announcement in an item, or why it can't be read."""
     told = _TOLD.match(entry.get("summary", ""))
     guid = _GUID.fullmatch(entry.get("id", "").strip())
-    text = guid["id"] if guid else told["id"] if told else ""
-    try:
-        arxiv_id = ArxivId.parse(text)
-    except InvalidInput:
-        return _without_version(text, name)
-    if arxiv_id.version is None:
-        return Unreadable(f"{arxiv_id}: no version", arxiv_id)
+    texts = [match["id"] for match in (guid, told) if match]
+    arxiv_id = next(filter(None, map(_versioned, texts)), None)
+    if arxiv_id is None:
+        return _without_version(texts, name)
+    version = cast(int, arxiv_id.version)
     kind = (entry.get("arxiv_announce_type") or (told["kind"] if told else "")).strip().lower()
     if kind not in set(AnnouncementKind):
         return Unreadable(f'{arxiv_id}: announcement type "{kind[:_SHOWN]}"', arxiv_id)
     moment = _moment(entry.get("published")) or published
     if moment is None:
         return Unreadable(f"{arxiv_id}: no date", arxiv_id)
-    return Announcement(arxiv_id.base, arxiv_id.version, AnnouncementKind(kind), moment)
+    return Announcement(arxiv_id.base, version, AnnouncementKind(kind), moment)
 
 
-def _without_version(text: str, name: str) -> Unreadable:
-    """An identifier may be readable though its version is not."""
-    base, _, version = text[:_LONGEST_ID].rpartition("v")
+def _versioned(text: str) -> ArxivId | None:
     try:
-        return Unreadable(f'{name}: {base} with version "{version[:_SHOWN]}"', ArxivId.parse(base))
+        arxiv_id = ArxivId.parse(text)
     except InvalidInput:
-        return Unreadable(f"{name}: no arXiv identifier")
+        return None
+    return arxiv_id if arxiv_id.version is not None else None
+
+
+def _without_version(texts: Sequence[str], name: str) -> Unreadable:
+    """An identifier may be readable though its version is not."""
+    for text in texts:
+        if (arxiv_id := ArxivId.of_damaged(text) or ArxivId.of_damaged(f"{text}v")) is not None:
+            said = text.removeprefix(arxiv_id.base)[1:]
+            flaw = f'with version "{said[:_SHOWN]}"' if said else "with no version"
+            return Unreadable(f"{name}: {arxiv_id} {flaw}", arxiv_id)
+    return Unreadable(f"{name}: no arXiv identifier")
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -103,10 +103,15 @@ class Reading:
         self.fresh = announcements.record(session, feed.announcements, now)
         gaps.add(session, gaps.not_held(session, feed.announcements), source=rss.SOURCE, now=now)
         for each in feed.unreadable:
-            if each.arxiv_id is not None:  # what was announced of it is not known: the paper is looked for all the same
-                base, version = each.arxiv_id.base, each.arxiv_id.version or 1
+            if each.arxiv_id is None:
+                continue
+            # What was announced of it is not known: the paper is looked for all the same.
+            base, version = each.arxiv_id.base, each.arxiv_id.version
+            if version is None:
+                gaps.note_unversioned(session, base, source=rss.SOURCE, flaw=f"the feed: {each.flaw}", now=now)
+            else:
                 gaps.note(session, base, version, source=rss.SOURCE, reason=f"the feed: {each.flaw}", now=now)
-                self.odd.add(base)
+            self.odd.add(base)
         gaps.close_held(session, now)
         self.news, self.said = _judge(feed, before, self.fresh)
         hash_of_batch = feed.content_hash if feed.items else before.content_hash if before else ""
@@ -157,6 +162,7 @@ class Reading:
         unanswered = {each.base for each in found.unanswered}
         with database.session(self.engine) as session:
             counts = arrivals.take(session, self.settings, found.papers, now)
+            gaps.close_unversioned(session, [paper.arxiv_id for paper in found.papers], now)
         self.outcomes.update(dict.fromkeys(counts.changed, "revised") | dict.fromkeys(counts.arrived, "new"))
         self._note_tries([each for each in batch if each not in unanswered])
 

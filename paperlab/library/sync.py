@@ -248,8 +248,13 @@ class _Sync:
     def _open_gaps(self, session: Session, unreadable: frozenset[ArxivId], now: datetime) -> None:
         """An entry that can't be read holds up no cursor: every night asks for its paper by identifier."""
         held = {paper.arxiv_id: paper for paper in papers.get_many(session, {each.base for each in unreadable})}
-        for each in sorted(unreadable):
-            version = each.version or 1
+        for each in sorted(unreadable, key=str):
+            if each.version is None:
+                flaw = "its entry in a list"
+                gaps.note_unversioned(session, each.base, source=query_api.SOURCE, flaw=flaw, now=now)
+                self.named.add(each.base)
+                continue
+            version = each.version
             before = held.get(each.base)
             if before is not None and before.source != papers.SEED and before.version >= version:
                 continue

@@ -18,6 +18,8 @@ from paperlab.store.papers import SEED
 from paperlab.store.schema import GapRow, PaperRow
 
 HELD = "held"
+UNVERSIONED = "its version can't be read"
+"""How the reason of a gap begins that may be one of a version that is held."""
 
 _GAPS = cast(sa.Table, GapRow.__table__)
 _PAPERS = cast(sa.Table, PaperRow.__table__)
@@ -87,6 +89,29 @@ def note(session: Session, arxiv_id: str, version: int, *, source: str, reason: 
     row.source, row.reason, row.opened_at, row.tries, row.last_tried_at = source, reason, now, 0, None
     row.closed_at = row.outcome = None
     session.flush()
+
+
+def note_unversioned(session: Session, arxiv_id: str, *, source: str, flaw: str, now: datetime) -> None:
+    """Open a gap for a paper of which a source showed a version that can't be read: perhaps one that is not held.
+
+    `close_unversioned` ends it once the paper has been given.  Does not commit.
+    """
+    version = _held_versions(session, [arxiv_id]).get(arxiv_id, 0) + 1
+    note(session, arxiv_id, version, source=source, reason=f"{UNVERSIONED}: {flaw}", now=now)
+
+
+def close_unversioned(session: Session, arxiv_ids: Sequence[str], now: datetime) -> None:
+    """These papers have been given as they are now, whichever version was meant.  Does not commit."""
+    for start in range(0, len(arxiv_ids), _IDS_PER_QUERY):
+        session.execute(
+            sa.update(_GAPS)
+            .where(
+                _GAPS.c.arxiv_id.in_(arxiv_ids[start : start + _IDS_PER_QUERY]),
+                _GAPS.c.reason.startswith(UNVERSIONED, autoescape=True),
+                _GAPS.c.closed_at.is_(None),
+            )
+            .values(closed_at=now, outcome=HELD)
+        )
 
 
 def still_open(session: Session) -> list[Gap]:

@@ -148,6 +148,8 @@ def test_an_empty_token_is_the_end_of_the_list():
         ({"versions": ""}, "no versions"),
         ({"versions": VERSION.format(1, "some day", "")}, "is no time"),
         ({"versions": VERSION.format("one", "Mon, 22 Oct 2018 22:41:50 GMT", "")}, "version"),
+        ({"versions": VERSION.format("0", "Mon, 22 Oct 2018 22:41:50 GMT", "")}, 'version "v0"'),
+        ({"versions": VERSION.format("9" * 26, "Mon, 22 Oct 2018 22:41:50 GMT", "")}, 'version "v999'),
         ({"versions": FIRST + FIRST}, "a version twice"),
         ({"categories": ""}, "no title or category"),
     ],

@@ -196,3 +196,12 @@ def test_an_empty_summary_is_an_abstract():
 def test_a_total_with_too_many_digits_is_none(said, heard):
     body = re.sub(rb"(<opensearch:totalResults[^>]*>)\d+", rb"\g<1>" + said, feed_of(*make_papers(1)))
     assert query_api.read_answer(body).total == heard
+
+
+@pytest.mark.parametrize("version", [b"v0", b"v00", b"v-1", b"v10000", b"v" + b"9" * 26, b"v" + b"9" * 5000, b"v"])
+def test_an_entry_whose_version_can_not_be_is_not_read_and_its_paper_is_named(version):
+    body = feed_of(*make_papers(2)).replace(b"abs/2611.00001v1", b"abs/2611.00001" + version)
+    answer = query_api.read_answer(body)
+    assert answer.readable == 1
+    (unreadable,) = answer.unreadable
+    assert (unreadable.arxiv_id, unreadable.flaw) == (ArxivId("2611.00001"), "no version")

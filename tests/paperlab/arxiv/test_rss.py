@@ -113,6 +113,7 @@ def test_an_item_that_cannot_be_read_is_named_and_the_others_are_read(client, ar
         (b"<guid>oai:arXiv.org:2611.00001v1</guid><pubDate>today</pubDate>", 'type ""'),
         (b"<description>arXiv:2611.00001v1 Announce Type: new</description>", "no date"),
         (b"<description>arXiv:2611.00001 Announce Type: new</description>", "no version"),
+        (b"<guid>oai:arXiv.org:2611.00001v0</guid>", '2611.00001 with version "0"'),
         (b"<description>arXiv:9999.00001v1 Announce Type: new</description>", "no arXiv identifier"),
         (b"<guid>oai:arXiv.org:2611.00001v10000000000000000000000000</guid>", '2611.00001 with version "1000'),
         (b"<guid>oai:arXiv.org:2611.00001v" + b"9" * 5000 + b"</guid>", '2611.00001 with version "999'),
@@ -130,6 +131,13 @@ def test_the_description_stands_in_for_a_missing_guid():
     body = HEAD + item + b"<pubDate>Thu, 24 Sep 2026 00:00:00 -0400</pubDate></item></channel></rss>"
     (one,) = rss.read_feed(body).announcements
     assert (one.arxiv_id, one.version, one.kind) == ("cs/0503050", 2, AnnouncementKind.REPLACE_CROSS)
+
+
+def test_the_description_stands_in_for_a_guid_whose_version_can_not_be_read():
+    item = b"<item><guid>oai:arXiv.org:2611.00001v99999</guid><description>arXiv:2611.00001v2 Announce Type: replace"
+    body = HEAD + item + b"</description><pubDate>Thu, 24 Sep 2026 00:00:00 -0400</pubDate></item></channel></rss>"
+    (one,) = rss.read_feed(body).announcements
+    assert (one.arxiv_id, one.version) == ("2611.00001", 2)
 
 
 def test_an_unknown_category_is_named(client, arxiv):

@@ -591,3 +591,37 @@ def test_an_entry_of_a_held_version_that_can_not_be_read_any_more_opens_no_gap(l
     lab.arxiv.set_schedule(lambda _: ["spoiled"])
     receipt = lab.sync()
     assert (receipt.status, receipt.open, receipt.reason) == (ReceiptStatus.COMPLETE, 0, "")
+
+
+@pytest.mark.parametrize("version", ["0", "9" * 26])
+def test_an_entry_with_an_absurd_version_is_a_gap_that_holds_up_no_cursor_until_its_paper_is_looked_up(
+    lab, monkeypatch, version
+):
+    def absurd(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
+        render = exchange.render
+        exchange.render = lambda each: re.sub(
+            rf"(<id>http://arxiv.org/abs/{revised.arxiv_id})v\d+", rf"\g<1>v{version}", render(each).decode()
+        ).encode()
+
+    lab.sync()
+    revised, newest = lab.arxiv.revise(max(lab.held())), lab.arxiv.arrive()
+    monkeypatch.setitem(fakes.FAULTS, "absurd", absurd)
+    lab.arxiv.set_schedule(lambda _: ["absurd"])
+    receipt = lab.sync()
+    assert (receipt.status, receipt.new, receipt.open) == (ReceiptStatus.COMPLETE, 1, 1)
+    assert lab.cursors()[CURSOR] == newest.updated_at
+    with database.read_only(lab.engine) as session:
+        (gap,) = gaps.still_open(session)
+    assert (gap.arxiv_id, gap.version) == (revised.arxiv_id, 2)
+
+
+def test_a_total_of_twenty_five_digits_is_none_and_moves_no_cursor(lab, monkeypatch):
+    def absurd(_server: FakeArxiv, exchange: fakes.Exchange, _rng: object) -> None:
+        exchange.total = 10**25
+
+    monkeypatch.setitem(fakes.FAULTS, "absurd", absurd)
+    lab.arxiv.set_schedule(lambda _: ["absurd"])
+    with pytest.raises(Stopped) as stopped:
+        lab.sync()
+    assert (stopped.value.reason, stopped.value.receipt.open) == ("incomplete", 1)
+    assert lab.cursors().get(CURSOR) is None
