@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",
+    "report": "Write a page for each paper: claims and verdicts, runs with curves, samples, how to repeat.",
     "leaderboard": "Show the results that papers are said to report, and beside them what our claims and runs say.",
     "import": "Bring in code links and reported results: Papers with Code dumps, sota-extractor files, model-index.",
     "digest": "Show what is new and why: alerts, what watchlists match, what is relevant, verdicts that changed.",

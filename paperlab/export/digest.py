@@ -5,7 +5,6 @@ All text in it comes from strangers: it is shown, never interpreted.  Links lead
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
 from paperlab.entities import Digest, DigestAlert, DigestPaper, VerdictChange, Why, WhyKind
+from paperlab.export.markdown import escaped as _markdown
 from paperlab.export.visible import MAX_TITLE, visible
 
 MAX_ABSTRACT = 2_000
@@ -221,30 +221,6 @@ def _count(number: int, noun: str) -> str:
 
 def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-# --- Markdown -------------------------------------------------------------------------------------------------
-
-_MARKUP = re.compile(r"([\\`*_\[\]{}<>&|~$#@^!])")
-_LINKS_ITSELF = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
-_BLOCK_START = re.compile(r"^([-+=]|\d{1,9}(?=[.)]))")
-
-
-def _markdown(line: str) -> str:
-    """A line as text: no emphasis, code, link, picture, HTML, maths, mention, table, list or heading comes of it.
-
-    The addresses that GitHub's dialect links of its own accord are broken by the escape, too.
-    """
-    escaped = _MARKUP.sub(r"\\\1", line)
-    escaped = _LINKS_ITSELF.sub(
-        lambda hit: f"{hit[1]}\\{hit[2]}" if hit[1] else f"{hit[3]}\\{hit[4]}",
-        escaped,
-    )
-    start = _BLOCK_START.match(escaped)
-    if start is None:
-        return escaped
-    rest = escaped[start.end() :]
-    return f"{start[1]}\\{rest}" if start[1].isdigit() else f"\\{start[1]}{rest}"
 
 
 # --- Atom -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Runs that differ in their seed alone, and what each of them cost.
 
-Such runs are repetitions of one experiment: the same recipe, tier, overrides and code.  Overrides that only change what
+Such runs are repetitions of one another: the same recipe, tier, overrides and code.  Overrides that only change what
 is written down (how often a value is logged) do not part them.  A seed counts once, by its first finished run, as it
 does for a verdict.
 """
@@ -23,7 +23,7 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Repetitions of one experiment, one run a seed, in the order of the seeds."""
+    """Repetitions: one run a seed, in the order of the seeds."""
 
     runs: tuple[Run, ...]
 

@@ -120,7 +120,7 @@ def test_greedy_and_beam_of_one_run_are_two_rows():
     assert [(row.values, row.protocol_differs) for row in rows] == [((30.0, 31.0), ()), ((29.0, 28.0), ())]
 
 
-def test_two_seeds_of_one_experiment_are_no_test_of_anything():
+def test_two_seeds_of_one_recipe_are_no_test_of_anything():
     runs = [recorded.run(seed) for seed in (1, 2)]
     items = [recorded.measurement(run, 30.0 + run.seed) for run in runs]
     group = side(runs, items)

@@ -1,4 +1,4 @@
-"""Which runs are repetitions of one experiment, and what a run cost."""
+"""Which runs are repetitions of one another, and what a run cost."""
 
 from __future__ import annotations
 
