@@ -221,6 +221,8 @@ def _check_fit(source: Source, given: set[str]) -> None:
 
 def _show_plan(preview: plan.Preview, as_json: bool, *, is_night: bool) -> None:
     planned = preview.plan
+    beside = 1 + preview.lookups if is_night else 0
+    expected = None if preview.pages is None else preview.pages + beside
     if as_json:
         record = {
             "kind": planned.kind,
@@ -232,7 +234,8 @@ def _show_plan(preview: plan.Preview, as_json: bool, *, is_night: bool) -> None:
             "page_size": planned.page_size,
             "feed": preview.feed_url if is_night else None,
             "open_gaps": preview.open_gaps if is_night else 0,
-            "least_requests": 1 + (1 + preview.lookups if is_night else 0),
+            "least_requests": 1 + beside,
+            "expected_requests": expected,
         }
         output.write_json({"plan": record})
         return
@@ -242,6 +245,10 @@ def _show_plan(preview: plan.Preview, as_json: bool, *, is_night: bool) -> None:
         output.write_line(f"daily feed: {preview.feed_url}")
         looked_up = f"{preview.open_gaps} papers by identifier" if preview.open_gaps else "nothing"
         output.write_line(f"look-ups of earlier nights' open gaps: {looked_up} ({preview.lookups} requests)")
+    if expected is None:
+        output.write_line(f"requests: {1 + beside} or more; how many papers a window holds, only arXiv knows")
+    else:
+        output.write_line(f"requests: about {expected}, for about {preview.papers} papers")
 
 
 def _moment(text: str | None, option: str, *, end_of_day: bool) -> datetime | None:

@@ -9,16 +9,19 @@ A window that was left half way goes on where it stopped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from paperlab.arxiv import categories, query_api, rss
 from paperlab.arxiv.limiter import Clock
+from paperlab.entities import ReceiptStatus
 from paperlab.errors import InvalidInput, NotReady
+from paperlab.library.walk import OVERLAP as PAGE_OVERLAP
 from paperlab.library.walk import Question, whole_minute
 from paperlab.settings import Settings
-from paperlab.store import cursors, database, extent, gaps, upgrade
+from paperlab.store import cursors, database, extent, gaps, receipts, upgrade
 from paperlab.store.database import Session
 
 FIRST_SYNC = timedelta(days=7)
@@ -31,6 +34,8 @@ CLOCK_MAY_BE_BEHIND = timedelta(days=3)
 """How far before the newest paper held a clock may stand: arXiv's papers are hours old when they come."""
 _EARLIEST_CLOCK = datetime(2020, 1, 1, tzinfo=UTC)
 """A machine without a battery starts in 1970, or when its firmware was made."""
+_RECEIPTS = 50
+"""How many of the last ones are looked through for a night like the one that is planned."""
 NIGHTLY = "nightly"
 WINDOW = "window"
 ANNOUNCEMENTS = "announcements"
@@ -133,11 +138,20 @@ class Preview:
     plan: Plan
     feed_url: str
     open_gaps: int = 0
+    papers: int | None = None
+    """About as many are expected in the list of a night, where one was complete before; of a window nothing is."""
 
     @property
     def lookups(self) -> int:
-        """Requests for them."""
+        """Requests for the open gaps."""
         return -(-self.open_gaps // query_api.IDS_PER_REQUEST)
+
+    @property
+    def pages(self) -> int | None:
+        """Requests for the walk, if nothing has to be asked twice."""
+        if self.papers is None:
+            return None
+        return max(1, math.ceil(self.papers / (self.plan.page_size * (1 - PAGE_OVERLAP))))
 
 
 def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None) -> Preview:
@@ -156,7 +170,27 @@ def preview(settings: Settings, options: SyncOptions, clock: Clock | None = None
         refuse_wrong_clock(session, now)
         planned = of_store(session, settings, options, now)
         asked = {gap.arxiv_id for gap in (*gaps.still_open(session), *gaps.to_ask_again(session, now))}
-        return Preview(planned, _feed_url(settings, planned), len(asked))
+        return Preview(planned, _feed_url(settings, planned), len(asked), _expected(session, planned, now))
+
+
+def _expected(session: Session, planned: Plan, now: datetime) -> int | None:
+    """Papers of a night: as many a day, down to the floor, as the last sync of these categories met."""
+    floor, asked = planned.question.floor, planned.question.text
+    if floor is None:
+        return None
+    for receipt in receipts.latest(session, _RECEIPTS):
+        reached = receipt.cursor_after
+        if receipt.source != query_api.SOURCE or receipt.status is not ReceiptStatus.COMPLETE or reached is None:
+            continue
+        if receipt.kind == NIGHTLY and receipt.query.startswith(f"{asked}, ") and receipt.cursor_before is not None:
+            met = reached - (receipt.cursor_before - OVERLAP)
+        elif receipt.kind == WINDOW and receipt.query.startswith(f"({asked}) ") and receipt.cursor_before is None:
+            met = FIRST_SYNC
+        else:
+            continue
+        # The first sync met no revised papers, which are about as many: its week stands for three days at least.
+        return math.ceil(receipt.announced * max(1.0, (now - floor) / met))
+    return None
 
 
 def _feed_url(settings: Settings, planned: Plan) -> str:

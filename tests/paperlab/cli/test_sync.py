@@ -13,7 +13,7 @@ import pytest
 
 from tests import fakes
 from tests.conftest import ROOT
-from tests.fakes import FakeArxiv, make_papers
+from tests.fakes import FakeArxiv, make_paper, make_papers
 
 
 @pytest.fixture
@@ -64,9 +64,30 @@ def test_a_dry_run_asks_and_writes_nothing(paperlab, arxiv, home):
     assert "/rss/cs.AI+cs.CL+cs.LG+stat.ML" in said
     assert done.json["plan"]["feed"].endswith("/rss/cs.AI+cs.CL+cs.LG+stat.ML")
     assert (done.json["plan"]["open_gaps"], done.json["plan"]["least_requests"]) == (0, 2)
+    assert "requests: 2 or more" in said
+    assert done.json["plan"]["expected_requests"] is None
     assert paperlab("sync", "--source", "query", "--dry-run", "--json").json["plan"]["feed"] is None
     assert arxiv.requests == []
     assert not (home / "paperlab.db").exists()
+
+
+def test_a_dry_run_shows_all_that_a_night_would_do_and_about_how_many_requests_that_takes(paperlab, arxiv, home):
+    paperlab("sync")
+    arxiv.announce([make_paper(number) for number in range(7000, 7003)])  # which the list does not hold
+    paperlab("sync")
+    before, asked = (home / "paperlab.db").read_bytes(), len(arxiv.requests)
+    planned = paperlab("sync", "--dry-run", "--json").json["plan"]
+    assert (planned["kind"], planned["open_gaps"]) == ("nightly", 3)
+    said = paperlab("sync", "--dry-run").out
+    assert "updated since" in said
+    assert "daily feed: " in said
+    assert "open gaps: 3 papers by identifier (1 requests)" in said
+    assert f"requests: about {planned['expected_requests']}, for about" in said
+    assert (home / "paperlab.db").read_bytes() == before
+    assert len(arxiv.requests) == asked
+    arxiv.announce([])
+    paperlab("sync")
+    assert len(arxiv.requests) - asked in range(planned["expected_requests"], planned["expected_requests"] + 3)
 
 
 def test_a_window_of_days_includes_its_last_day(paperlab, arxiv):
