@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import comparison, output
-from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
+from paperlab.cli import comparison, output, run_export
+from paperlab.entities import Claim, Measurement, MetricPoint, Run, RunStatus, Sample, Verdict
 from paperlab.errors import InvalidInput, TryAgain, UnknownName
+from paperlab.library import claims
 from paperlab.library import database as library_database
 from paperlab.runs import compare as comparisons
-from paperlab.runs import indexer, interleaved, launch
+from paperlab.runs import indexer, interleaved, judging, launch, structure
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, read_only
+from paperlab.store.database import Engine, Session, read_only
 from reproductions.run_directory import RunDirectory
 
 SAMPLES_SHOWN = 5
@@ -187,6 +189,50 @@ def _compare_recipes(
         output.write_json(comparison.as_json(found))
     else:
         comparison.write_outcome(found)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins, or what only it contains.")],
+    *,
+    form: Annotated[
+        run_export.Form,
+        typer.Option("--format", help="A Hugging Face model card, or a table of points and measurements."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write; one that is there is replaced.")],
+    json_: Json = False,
+) -> None:
+    """Write a run for others: a model card with a model-index and our verdicts, or its numbers as CSV or Parquet.
+
+    Example: paperlab runs export 20261124-0930 --format model-card --out README.md
+    """
+    place = settings.load()
+    with read_only(refreshed(place)) as reading:
+        run_id = match(run, store.ids(reading))
+        found = store.get(reading, run_id)
+        assert found is not None
+        measurements = store.measurements(reading, run_id=run_id)
+        is_card = form is run_export.Form.MODEL_CARD
+        judged = _judged(reading, place, measurements) if is_card else {}
+        points = [] if is_card else store.points(reading, run_id)
+    count = run_export.write(out, form, found, points=points, measurements=measurements, judged=judged)
+    if json_:
+        output.write_json({"run": run_id, "format": form, "out": out, "values": count})
+        return
+    output.write_line(str(out))
+    output.talk(f"{count} values of {run_id}")
+
+
+def _judged(
+    reading: Session, place: settings.Settings, measurements: Sequence[Measurement]
+) -> dict[str, tuple[Claim, Verdict]]:
+    """The claims that these measurements are of, with the verdicts of now."""
+    everything = claims.load()
+    measured = {item.claim_id for item in measurements}
+    wanted = [claim for claim in everything if claim.id in measured]
+    checks = structure.known({claim.reproduction for claim in wanted}, place.home)
+    judged = judging.judgements(reading, wanted, checks, among=everything)
+    return {claim.id: (claim, judged[claim.id].verdict) for claim in wanted}
 
 
 def refreshed(place: settings.Settings) -> Engine:

@@ -93,3 +93,23 @@ heavy = {"torch", "numpy", "pandas", "streamlit", "scipy"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("form", "begins"), [("csv", b"run,recipe"), ("parquet", b"PAR1"), ("model-card", b"---\n")])
+def test_a_run_is_exported(paperlab: Any, home: Path, tmp_path: Path, form: str, begins: bytes) -> None:
+    measured = [directories.measured("claimed:accuracy", 0.5, task="next symbol")]
+    name = directories.finished(home / "runs", recipe="claimed-next", measurements=measured).name
+    done = paperlab("runs", "export", name, "--format", form, "--out", "file", "--json")
+    assert done.code == 0, done.err
+    assert done.json["values"] == (1 if form == "model-card" else 21)
+    content = (tmp_path / "file").read_bytes()
+    assert content.startswith(begins)
+    assert (b"verdict" in content) == (form == "model-card")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "home"]
+
+
+def test_an_export_goes_to_a_file_only(paperlab: Any, home: Path, tmp_path: Path) -> None:
+    name = directories.finished(home / "runs").name
+    assert paperlab("runs", "export", name, "--format", "csv", "--out", str(tmp_path)).code == 3
+    assert paperlab("runs", "export", name, "--format", "csv", "--out", "nowhere/file").code == 4
+    assert paperlab("runs", "export", name, "--format", "html", "--out", "file").code == 2
