@@ -76,7 +76,7 @@ def lab_of(settings_for, engine_for) -> Iterator[Callable[..., Lab]]:
 
 @pytest.fixture
 def lab(lab_of) -> Lab:
-    return lab_of(make_papers(180))
+    return lab_of(make_papers(72), page_size=20)
 
 
 def counts(receipt: Receipt) -> tuple[int, int, int, int]:
@@ -127,7 +127,7 @@ def test_the_next_sync_goes_down_to_the_cursor_with_an_overlap(lab_of):
 
 def test_revisions_of_old_papers_and_new_papers_arrive_at_night(lab):
     lab.sync()
-    old, new = sorted(lab.arxiv.papers)[150], lab.arxiv.arrive()
+    old, new = sorted(lab.arxiv.papers)[60], lab.arxiv.arrive()
     lab.arxiv.revise(old)
     receipt = lab.sync()
     assert lab.held() == lab.arxiv.truth()
@@ -143,7 +143,7 @@ def test_a_second_sync_changes_nothing(lab):
     with database.read_only(lab.engine) as session:
         before = list(papers.export(session))
     receipt = lab.sync()
-    assert counts(receipt) == (0, 0, 180, 0)
+    assert counts(receipt) == (0, 0, 72, 0)
     with database.read_only(lab.engine) as session:
         assert list(papers.export(session)) == before
 
@@ -158,11 +158,11 @@ def test_a_window_goes_by_submission_and_leaves_the_cursor_alone(lab):
     lab.sync()
     before = lab.cursors()
     since, until = (
-        max(paper.submitted_at for paper in lab.arxiv.truth().values()) - timedelta(hours=h) for h in (3, 2)
+        max(paper.submitted_at for paper in lab.arxiv.truth().values()) - timedelta(minutes=m) for m in (60, 20)
     )
     receipt = lab.sync(since=since, until=until)
     assert receipt.kind == "window"
-    assert 45 <= receipt.announced <= 52
+    assert 30 <= receipt.announced <= 36
     assert lab.cursors() == before
     assert f"submittedDate:[{since:%Y%m%d%H%M} TO {until + timedelta(seconds=59):%Y%m%d%H%M}]" in lab.queries()[-1]
 
@@ -174,11 +174,11 @@ def test_categories_of_the_command_replace_those_of_the_profile(lab):
 
 
 def test_more_papers_than_arxiv_pages_through_are_fetched_in_parts(lab, monkeypatch):
-    monkeypatch.setattr("paperlab.arxiv.query_api.MAX_RESULTS", 70)
-    monkeypatch.setattr("tests.fakes.queries.MAX_RESULTS", 70)
+    monkeypatch.setattr("paperlab.arxiv.query_api.MAX_RESULTS", 28)
+    monkeypatch.setattr("tests.fakes.queries.MAX_RESULTS", 28)
     receipt = lab.sync()
     assert lab.held() == lab.arxiv.truth()
-    assert counts(receipt) == (180, 0, 0, 0)
+    assert counts(receipt) == (72, 0, 0, 0)
 
 
 def test_an_unknown_category_profile_or_empty_window_asks_nothing(lab):
@@ -208,8 +208,8 @@ def test_a_spent_budget_leaves_what_came_in_and_a_receipt_that_balances(lab):
     receipt = stopped.value.receipt
     assert (stopped.value.exit_code, stopped.value.reason) == (75, "budget")
     assert receipt.status is ReceiptStatus.PARTIAL
-    assert len(lab.held()) == receipt.held == 98
-    assert (receipt.announced, receipt.open) == (180, 82)
+    assert len(lab.held()) == receipt.held == 38
+    assert (receipt.announced, receipt.open) == (72, 34)
     assert lab.receipts()[0] == receipt
     assert CURSOR not in lab.cursors()
 
@@ -370,12 +370,12 @@ def test_a_sync_that_was_killed_is_found_by_the_next(lab):
         "from paperlab.store import database\n"
         "home = Path(sys.argv[1])\n"
         "arxiv = ArxivSettings(api_url=sys.argv[2], interval_s=0.0, page_size=50)\n"
-        "settings = Settings(home, f'sqlite:///{home}/paperlab.db', arxiv)\n"
+        "settings = Settings(home, sys.argv[3], arxiv)\n"
         "def die(receipt):\n"
         "    os.kill(os.getpid(), 9)\n"
         "sync.run(database.open_database(settings), settings, SyncOptions(), progress=die)\n"
     )
-    words = [sys.executable, "-c", program, str(lab.settings.home), lab.arxiv.url]
+    words = [sys.executable, "-c", program, str(lab.settings.home), lab.arxiv.url, lab.settings.database_url]
     assert subprocess.run(words, cwd=ROOT, check=False).returncode == -9
     assert lab.receipts()[0].status is ReceiptStatus.RUNNING
     lab.sync()
@@ -587,7 +587,7 @@ def test_an_entry_that_can_never_be_read_opens_a_gap_and_holds_up_no_cursor(lab,
 
 def test_an_entry_of_a_held_version_that_can_not_be_read_any_more_opens_no_gap(lab, spoil):
     lab.sync()
-    spoil(make_papers(180)[7])
+    spoil(make_papers(72)[7])
     lab.arxiv.set_schedule(lambda _: ["spoiled"])
     receipt = lab.sync()
     assert (receipt.status, receipt.open, receipt.reason) == (ReceiptStatus.COMPLETE, 0, "")

@@ -1,4 +1,7 @@
-"""Whatever arXiv does: after at most two clean syncs the store is what the server holds, and every receipt balances."""
+"""Whatever arXiv does: after at most two clean syncs the store is what the server holds, and every receipt balances.
+
+The first window alone, in a larger world than that of test_fault_matrix.py, which has the schedules of every run.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ from paperlab.store.database import Engine
 from tests import fakes
 from tests.fakes import FakeArxiv, make_papers
 
+pytestmark = pytest.mark.soak
 INTERVAL_S = 0.002
-SEEDS = range(6)
+SEEDS = range(30)
 
 
 def run(engine: Engine, settings: Settings) -> Receipt:
