@@ -25,10 +25,14 @@ class Outcome:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, address_for: Callable[[Path], str]
+) -> Path:
     """An empty PAPERLAB_HOME, and one reproduction: tests/paperlab/claimed_paper."""
     folder = tmp_path / "home"
     monkeypatch.setenv("PAPERLAB_HOME", str(folder))
+    if request.config.getoption("database") != "sqlite":
+        monkeypatch.setenv("PAPERLAB_DATABASE_URL", address_for(folder))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     monkeypatch.setenv("PAPERLAB_REPRODUCTIONS", "tests.paperlab.claimed_paper")
     monkeypatch.setattr(registry, "PACKAGES", ())

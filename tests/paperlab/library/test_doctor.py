@@ -83,9 +83,10 @@ def home(tmp_path, engine_for, settings_for):
     return tmp_path / "home"
 
 
-def test_with_all_in_order_there_is_no_problem_and_each_interface_is_asked_once(home, tmp_path):
+def test_with_all_in_order_there_is_no_problem_and_each_interface_is_asked_once(home, tmp_path, address_for):
     with server() as (url, asked):
-        found = examine(environ_of(home, url), tmp_path, datetime.now(UTC), offline=False)
+        environ = {**environ_of(home, url), "PAPERLAB_DATABASE_URL": address_for(home)}
+        found = examine(environ, tmp_path, datetime.now(UTC), offline=False)
     assert {name for name, check in found.items() if check.state is State.PROBLEM} == set()
     assert [path.partition("?")[0] for path in asked] == ["/api", "/rss/cs.CL", "/oai"]
     assert found["clock"].state is State.OK
@@ -159,6 +160,7 @@ def test_settings_that_can_not_be_read_are_a_problem_and_the_rest_is_looked_at(t
     assert "Python" in found
 
 
+@pytest.mark.sqlite
 def test_no_database_yet_is_a_warning_and_a_foreign_one_a_problem(home, tmp_path):
     assert examine(environ_of(tmp_path / "empty"), tmp_path)["schema"].state is State.WARNING
     with closing(sqlite3.connect(home / "paperlab.db")) as connection, connection:
@@ -168,6 +170,7 @@ def test_no_database_yet_is_a_warning_and_a_foreign_one_a_problem(home, tmp_path
     assert "newer than this paperlab" in found["schema"].found
 
 
+@pytest.mark.sqlite
 def test_a_damaged_database_is_a_problem(home, tmp_path):
     file = home / "paperlab.db"
     with closing(sqlite3.connect(file)) as connection:
@@ -179,6 +182,7 @@ def test_a_damaged_database_is_a_problem(home, tmp_path):
     assert State.PROBLEM in {found[name].state for name in ("schema", "integrity") if name in found}
 
 
+@pytest.mark.sqlite
 def test_a_paper_that_is_not_indexed_is_a_problem_that_a_reindex_mends(home, tmp_path, settings_for):
     settings = settings_for(home=home)
     opening.upgrade_database(settings)  # the landmark papers
@@ -191,17 +195,19 @@ def test_a_paper_that_is_not_indexed_is_a_problem_that_a_reindex_mends(home, tmp
     assert examine(environ_of(home), tmp_path)["full text"].state is State.OK
 
 
-@pytest.mark.parametrize(("hours", "state"), [(30, State.OK), (40, State.WARNING)])
-def test_silence_for_longer_than_36_hours_is_a_warning(home, tmp_path, settings_for, hours, state):
+@pytest.mark.parametrize("expected", [(30, State.OK), (40, State.WARNING)])
+def test_silence_for_longer_than_36_hours_is_a_warning(home, tmp_path, settings_for, address_for, expected):
     from dataclasses import replace
 
+    hours, state = expected
     ended = NOW - timedelta(hours=hours)
     with database.session(database.open_database(settings_for(home=home))) as session:
         receipt = receipts.start(
             session, source="query-api", kind="nightly", query="", cursor=None, process={}, now=ended
         )
         receipts.save(session, replace(receipt, status=ReceiptStatus.COMPLETE, finished_at=ended))
-    check = examine(environ_of(home), tmp_path)["last sync"]
+    environ = {**environ_of(home), "PAPERLAB_DATABASE_URL": address_for(home)}
+    check = examine(environ, tmp_path)["last sync"]
     assert check.state is state
     assert f"{hours} hours ago" in check.found
 

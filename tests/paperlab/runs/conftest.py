@@ -1,18 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from paperlab import settings
-from paperlab.store.database import Engine, open_database
+from paperlab.settings import Settings
+from paperlab.store.database import Engine
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(
+    tmp_path: Path, settings_for: Callable[..., Settings], engine_for: Callable[[Settings], Engine]
+) -> Iterator[Engine]:
     """An empty database with the current schema."""
-    opened = open_database(settings.load({"PAPERLAB_HOME": str(tmp_path / "home")}, tmp_path), create=True)
+    opened = engine_for(settings_for(home=tmp_path / "home"))
     yield opened
     opened.dispose()
 
