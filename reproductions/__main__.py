@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="errors only on stderr")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list", action="store_true", help="what can be run")
+    add("--predict", action="store_true", help="measure for some seconds what it would take here, instead of training")
     add("--structure", action="store_true", help="measure the structural claims instead of training")
     return arguments
 
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser().error("a NAME is needed; --list shows them")
         if arguments.structure:
             return show_structure(arguments.name, arguments.json)
+        if arguments.predict:
+            return show_prediction(arguments)
         return train(arguments, words)
     except ReproductionError as error:
         return _refuse(error, arguments.json)
@@ -93,6 +96,41 @@ def show_structure(name: str, as_json: bool) -> int:
     for measured in [] if as_json else measurements:
         label = measured.get("claim") or measured["metric"]
         print(f"{label:<64} {measured['value']:>16,} {measured.get('unit', '')}".rstrip())
+    return 0
+
+
+def show_prediction(arguments: argparse.Namespace) -> int:
+    """Takes a few steps and prints what the whole run would take.  Leaves nothing behind."""
+    from reproductions.engine.recipe import override
+
+    recipe = override(registry.recipe(arguments.name, arguments.tier), _overrides(arguments.set))
+    tiers = [registry.recipe(arguments.name, tier) for tier in registry.tiers(arguments.name)]
+    make_task = registry.task(arguments.name)
+    _set_threads(arguments.threads)
+
+    from reproductions.engine import failures, prediction
+
+    runs_dir = arguments.runs_dir or home() / "runs"
+    with failures.explained(runs_dir):
+        found = prediction.measure(
+            recipe,
+            make_task=make_task,
+            data_home=home() / "data",
+            device=arguments.device,
+            tiers=tiers,
+            folder=runs_dir,
+            seed=arguments.seed,
+            talk=_silent if arguments.quiet else _talk,
+        )
+    if arguments.json:
+        print(json.dumps(found))
+        return 0
+    seconds = found["seconds"]
+    missing = f", without {', '.join(found['at_least'])}" if found["at_least"] else ""
+    print("time    not known" if seconds is None else f"time    {seconds / 3600:.3g} h{missing}")
+    print(f"memory  {found['memory_bytes'] / 1e9:.2f} GB")
+    for note in found["rates"]["notes"]:
+        print(f"note    {note}")
     return 0
 
 
@@ -129,6 +167,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
             talk=_silent if arguments.quiet else _talk,
             on_run=found.append,
             progress=not arguments.quiet and sys.stderr.isatty(),
+            prediction=_prediction(),
         )
     except ReproductionError as error:
         if not found:
@@ -145,6 +184,20 @@ def _show_run(path: Path, said: Mapping[str, object], as_json: bool) -> None:
 
     run = RunDirectory(path)
     print(json.dumps({"run": run.id, "path": str(path), "status": run.status(), **said}) if as_json else path)
+
+
+def _prediction() -> dict[str, object] | None:
+    """What was said of this run before it began, by whoever started this process (PAPERLAB_PREDICTION, JSON)."""
+    text = os.environ.get("PAPERLAB_PREDICTION")
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"PAPERLAB_PREDICTION is not JSON: {error}", "leave it out") from error
+    if not isinstance(value, dict):
+        raise InvalidInput("PAPERLAB_PREDICTION is not a JSON object", "leave it out")
+    return value
 
 
 def _overrides(words: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where a run comes from: code, packages, hardware.  Nothing here imports torch."""
+"""Where a run comes from: code, packages, hardware.  Only for a GPU's memory is torch imported."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,24 @@ def packages() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # a GPU machine has no paperlab, for instance
     return versions
+
+
+def peak_memory(device: str) -> int | None:
+    """The most bytes that this process has held so far: of the GPU it trains on, or of the machine's memory."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(torch.device(device)))
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would count what the process that started us held
+        peaks = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(peaks[0]) * 1024 if peaks else None
+    try:
+        import resource
+    except ImportError:
+        return None  # Windows
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

@@ -36,13 +36,15 @@ def train(
     talk: Callable[[str], None] = lambda _: None,
     on_run: Callable[[Path], None] = lambda _: None,
     progress: bool = False,
+    prediction: Mapping[str, Any] | None = None,
 ) -> RunDirectory:
     """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
 
     Returns the finished run, at once where it was finished before.  Raises PreEmpted (exit 75) when asked to
     stop or out of time, Busy (75) where another process trains it, NotReady (4) where the machine lacks
     something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
-    one cannot run; `on_run` learns the run's path as soon as it is known.
+    one cannot run; `on_run` learns the run's path as soon as it is known; a new run keeps `prediction`, which was
+    said of it before it began.
     """
     with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
         world = distributed.join(device)
@@ -60,6 +62,7 @@ def train(
                 "reproduction": recipe.reproduction,
                 "command": list(command),
                 "predicted": None if recipe.predicted is None else dict(recipe.predicted),
+                "prediction": None if prediction is None else dict(prediction),
                 "provenance": provenance.describe(
                     here,
                     device=str(world.device),

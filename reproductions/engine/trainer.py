@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from reproductions.engine import attempt, checkpoint, distributed, optimizers, randomness
+from reproductions.engine import attempt, checkpoint, distributed, optimizers, provenance, randomness
 from reproductions.engine.interrupts import Interrupts, PreEmpted
 from reproductions.engine.recipe import Recipe
 from reproductions.engine.task import Task
@@ -109,7 +109,9 @@ class Loop:
             self.recorder.event("evaluating", averaged=averaged)
         measurements = self._without_gradients(self.task.evaluate)
         if self.recorder is not None:
-            self.recorder.result(measurements, seconds=round(self._seconds(), 3), averaged=averaged)
+            memory = provenance.peak_memory(str(self.world.device))
+            seconds = round(self._seconds(), 3)
+            self.recorder.result(measurements, seconds=seconds, peak_memory_bytes=memory, averaged=averaged)
             self.recorder.event("finished")
 
     def _take_step(self) -> None:
