@@ -130,6 +130,7 @@ def command(way: str) -> list[str]:
 def environment(settings: Settings, arxiv: FakeArxiv) -> dict[str, str]:
     return os.environ | {
         "PAPERLAB_HOME": str(settings.home),
+        "PAPERLAB_DATABASE_URL": settings.database_url,
         "PAPERLAB_ARXIV_API_URL": arxiv.url,
         "PAPERLAB_ARXIV_RSS_URL": arxiv.rss_url,
         "PAPERLAB_ARXIV_OAI_URL": arxiv.oai_url,
