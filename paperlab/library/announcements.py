@@ -9,7 +9,7 @@ announced again.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -227,7 +227,7 @@ class Reading:
             "feed": self.news.value,
             "feed_published_at": feed.published_at.isoformat() if feed and feed.published_at else None,
             "items": feed.items if feed else 0,
-            "announced_before": len(feed.announcements) - len(self.fresh) if feed else 0,
+            "announced_before": _distinct(feed.announcements) - len(self.fresh) if feed else 0,
             "kinds": dict(Counter(each.kind.value for each in self.fresh)),
             "cut": bool(feed and feed.is_cut),
             "unreadable": [each.flaw for each in feed.unreadable[:LISTED]] if feed else [],
@@ -268,6 +268,11 @@ def _judge(feed: Feed, before: FeedState | None, fresh: list[Announcement]) -> t
     if not fresh and feed.announcements:
         return News.REPEATED, f"everything in the feed{day} was announced before"
     return News.BATCH, ""
+
+
+def _distinct(announced: Iterable[Announcement]) -> int:
+    """A version that a feed lists twice, under two dates, was announced once."""
+    return len({(each.arxiv_id, each.version, each.kind) for each in announced})
 
 
 def _items(count: int) -> str:

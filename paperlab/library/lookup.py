@@ -37,7 +37,8 @@ class UnknownPapers(InvalidInput):
 
     def __init__(self, added: Added) -> None:
         names = ", ".join(added.unknown)
-        kept = f"; the other {len(added.papers)} are held" if added.papers else ""
+        held = len({paper.arxiv_id for paper in added.papers})
+        kept = f"; the other {held} are held" if held else ""
         super().__init__(f"arXiv has no paper {names}{kept}", "look at https://arxiv.org/a or search by title")
         self.added = added
 
@@ -68,7 +69,7 @@ def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock
     began = _time(clock)
     got: list[Paper] = []
     unknown: list[str] = []
-    tally: Counter[str] = Counter()
+    outcomes: dict[str, str] = {}
     stopped: PaperlabError | None = None
     with Client.of(settings, clock=clock) as client:
         for start in range(0, len(ids), query_api.IDS_PER_REQUEST):
@@ -81,10 +82,14 @@ def add(engine: Engine, settings: Settings, ids: Sequence[ArxivId], clock: Clock
             unknown.extend(map(str, found.unknown))
             with database.session(engine) as session:
                 counts = arrivals.take(session, settings, found.papers, _time(clock))
-            tally.update(new=counts.new, revised=counts.revised, unchanged=counts.unchanged)
+            for paper in found.papers:  # one that is named twice, with and without a version, is one paper
+                outcomes.setdefault(paper.arxiv_id, "unchanged")
+            outcomes.update((each, "revised") for each in counts.changed if outcomes[each] != "new")
+            outcomes.update(dict.fromkeys(counts.arrived, "new"))
             if found.unanswered:
                 stopped = _unanswered(found.unanswered)
                 break
+    tally = Counter(outcomes.values())
     reason = stopped.message if stopped else f"unknown to arXiv: {', '.join(unknown)}" if unknown else ""
     with database.session(engine) as session:
         receipt = receipts.start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -70,3 +71,22 @@ def test_a_held_paper_announced_with_an_absurd_version_leaves_no_gap_once_it_was
     receipt, still_open, _ = read()
     assert still_open == []
     assert (receipt.announced, receipt.unchanged, receipt.open) == (1, 1, 0)
+
+
+def test_an_item_that_a_feed_lists_twice_under_two_dates_was_not_announced_before(read, arxiv, monkeypatch):
+    def redate(_server: FakeArxiv, exchange: Exchange, _rng: object) -> None:
+        render = exchange.render
+
+        def twice(each: Exchange) -> bytes:
+            head, mark, rest = render(each).partition(b"<item>")
+            item, end, tail = rest.partition(b"</item>")
+            again = re.sub(rb"<pubDate>[^<]*", b"<pubDate>Thu, 24 Sep 2020 00:00:00 -0400", item)
+            return head + mark + item + end + mark + again + end + tail
+
+        exchange.render = twice
+
+    monkeypatch.setitem(FAULTS, "redated", redate)
+    arxiv.announce(make_papers(3))
+    arxiv.set_schedule(lambda number: ["redated"] if number == 0 else ())
+    receipt, still_open, _ = read()
+    assert (receipt.announced, receipt.details["announced_before"], still_open) == (3, 0, [])

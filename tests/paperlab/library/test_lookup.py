@@ -101,3 +101,12 @@ def test_any_words_are_identifiers_or_invalid_input(words):
     except InvalidInput:
         return
     assert 1 <= len(parsed) <= len(words)
+
+
+def test_a_paper_that_is_named_in_two_batches_is_counted_once(lab, monkeypatch):
+    _, engine, settings = lab
+    monkeypatch.setattr("paperlab.arxiv.query_api.IDS_PER_REQUEST", 2)
+    with pytest.raises(lookup.UnknownPapers, match="the other 2 are held") as unknown:
+        lookup.add(engine, settings, [*ids(1, 2, 77777), ArxivId("2611.00001", 1)])
+    receipt = unknown.value.added.receipt
+    assert (receipt.announced, receipt.held, receipt.new, receipt.unchanged) == (2, 2, 2, 0)
