@@ -1,6 +1,6 @@
-"""Runs, their points, samples and measurements: derived from run directories, rebuilt by `paperlab runs index`.
+"""Runs, their samples and measurements: derived from run directories, rebuilt by `paperlab runs index`.
 
-Nothing here commits.  Points are keyed by run, name and step, so reading a line of metrics.jsonl twice changes nothing.
+Their points are packed (run_points.py); what reads and writes them stands here too.  Nothing here commits.
 """
 
 from __future__ import annotations
@@ -14,11 +14,47 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
-from paperlab.store.schema import MeasurementRow, RunPointRow, RunRow, RunSampleRow
+from paperlab.entities import Measurement, Run, RunStatus, Sample
+from paperlab.store.run_points import (
+    Series,
+    add_columns,
+    add_points,
+    drop_points_after,
+    last_points,
+    metric_names,
+    points,
+    remove_points,
+    series,
+)
+from paperlab.store.schema import MeasurementRow, RunRow, RunSampleRow
+
+__all__ = [
+    "Indexed",
+    "RunFilter",
+    "Series",
+    "add_columns",
+    "add_points",
+    "add_samples",
+    "count",
+    "drop_points_after",
+    "drop_samples_after",
+    "find",
+    "get",
+    "ids",
+    "indexed",
+    "last_points",
+    "measurements",
+    "metric_names",
+    "points",
+    "put",
+    "remove",
+    "samples",
+    "series",
+    "set_measurements",
+    "state",
+]
 
 _RUNS = cast(sa.Table, RunRow.__table__)
-_POINTS = cast(sa.Table, RunPointRow.__table__)
 _SAMPLES = cast(sa.Table, RunSampleRow.__table__)
 _MEASUREMENTS = cast(sa.Table, MeasurementRow.__table__)
 
@@ -52,26 +88,16 @@ def put(session: Session, run: Run, state: Mapping[str, Any]) -> None:
 
 def remove(session: Session, run_id: str) -> None:
     """Forget a run with all that was read of it."""
-    for table in (_POINTS, _SAMPLES, _MEASUREMENTS):
+    remove_points(session, run_id)
+    for table in (_SAMPLES, _MEASUREMENTS):
         session.execute(sa.delete(table).where(table.c.run_id == run_id))
     session.execute(sa.delete(_RUNS).where(_RUNS.c.id == run_id))
-
-
-def add_points(session: Session, run_id: str, points: Iterable[MetricPoint]) -> None:
-    """Add points; of several at one step the last one holds."""
-    rows = [{"run_id": run_id, "name": p.name, "step": p.step, "time": p.time, "value": p.value} for p in points]
-    _upsert(session, _POINTS, rows)
 
 
 def add_samples(session: Session, run_id: str, samples: Iterable[tuple[int, Sample]]) -> None:
     """Add samples, each with its position in the file."""
     rows = [{"run_id": run_id, "position": position, **asdict(sample)} for position, sample in samples]
     _upsert(session, _SAMPLES, rows)
-
-
-def drop_points_after(session: Session, run_id: str, step: int) -> None:
-    """Drop the points that a resume from `step` superseded."""
-    session.execute(sa.delete(_POINTS).where(_POINTS.c.run_id == run_id, _POINTS.c.step > step))
 
 
 def drop_samples_after(session: Session, run_id: str, step: int) -> None:
@@ -128,37 +154,6 @@ def count(session: Session, wanted: RunFilter | None = None) -> int:
 def ids(session: Session) -> list[str]:
     """The ids of all runs, newest first."""
     return list(session.execute(sa.select(_RUNS.c.id).order_by(_RUNS.c.id.desc())).scalars())
-
-
-def metric_names(session: Session, run_id: str) -> list[str]:
-    statement = sa.select(_POINTS.c.name).where(_POINTS.c.run_id == run_id).distinct().order_by(_POINTS.c.name)
-    return list(session.execute(statement).scalars())
-
-
-def points(
-    session: Session, run_id: str, names: Sequence[str] | None = None, after_step: int | None = None
-) -> list[MetricPoint]:
-    """The points that count, by name and step."""
-    table = _POINTS
-    statement = sa.select(table.c.step, table.c.time, table.c.name, table.c.value).where(table.c.run_id == run_id)
-    if names is not None:
-        statement = statement.where(table.c.name.in_(names))
-    if after_step is not None:
-        statement = statement.where(table.c.step > after_step)
-    return [MetricPoint(*row) for row in session.execute(statement.order_by(table.c.name, table.c.step))]
-
-
-def last_points(session: Session, run_id: str) -> list[MetricPoint]:
-    """The newest point of each metric, by name."""
-    newest = sa.select(sa.func.max(_POINTS.c.step).label("step"), _POINTS.c.name).where(_POINTS.c.run_id == run_id)
-    last = newest.group_by(_POINTS.c.name).subquery()
-    statement = (
-        sa.select(_POINTS.c.step, _POINTS.c.time, _POINTS.c.name, _POINTS.c.value)
-        .join(last, (_POINTS.c.name == last.c.name) & (_POINTS.c.step == last.c.step))
-        .where(_POINTS.c.run_id == run_id)
-        .order_by(_POINTS.c.name)
-    )
-    return [MetricPoint(*row) for row in session.execute(statement)]
 
 
 def samples(session: Session, run_id: str, step: int | None = None) -> list[Sample]:

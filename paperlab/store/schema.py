@@ -1,53 +1,51 @@
-"""The tables as they are now.  migrations/ leads from every past revision to here; `alembic check` holds them equal."""
+"""The tables as they are now.  migrations/ leads from every past revision to here; `alembic check` holds them equal.
+
+The tables that are derived from run directories are declared in schema_runs.py, and stand here with the others.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Text,
-    TypeDecorator,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, Float, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
 
+from paperlab.store.schema_base import Base, UtcDateTime
+from paperlab.store.schema_runs import MeasurementRow, RunBlockRow, RunRow, RunSampleRow, RunSeriesRow
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC on our side, a plain UTC timestamp in the database (SQLite knows no zones)."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {str: Text, datetime: UtcDateTime, dict[str, Any]: JSON, list[str]: JSON}
+__all__ = [
+    "AlertRow",
+    "AnnouncementRow",
+    "Base",
+    "ClaimDecisionRow",
+    "CodeLinkRow",
+    "CursorRow",
+    "FeedRow",
+    "GapRow",
+    "HarvestRow",
+    "MeasurementRow",
+    "NoteRow",
+    "PaperCategoryRow",
+    "PaperRow",
+    "PaperTagRow",
+    "PaperVersionRow",
+    "ProfileMatchRow",
+    "ProfileRow",
+    "QueueRow",
+    "ReadingRow",
+    "ReceiptRow",
+    "ReportedResultRow",
+    "RunBlockRow",
+    "RunRow",
+    "RunSampleRow",
+    "RunSeriesRow",
+    "ShownRow",
+    "UtcDateTime",
+    "VerdictRow",
+    "WatchMatchRow",
+    "WatchlistRow",
+]
 
 
 # --- papers (primary) -----------------------------------------------------------------------------------------
@@ -422,72 +420,3 @@ class QueueRow(Base):
     """Host and process that took it."""
     message: Mapped[str]
     """Why it failed or was put back."""
-
-
-# --- runs (derived from run directories) ----------------------------------------------------------------------
-
-
-class RunRow(Base):
-    __tablename__ = "runs"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    path: Mapped[str]
-    reproduction: Mapped[str]
-    recipe: Mapped[str] = mapped_column(index=True)
-    tier: Mapped[str]
-    seed: Mapped[int] = mapped_column(Integer().with_variant(BigInteger(), "postgresql"))
-    """Up to 2**32 - 1: SQLite's INTEGER holds it, PostgreSQL's does not."""
-    overrides: Mapped[dict[str, Any]]
-    fingerprint: Mapped[str]
-    status: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    updated_at: Mapped[datetime | None]
-    step: Mapped[int]
-    max_steps: Mapped[int | None]
-    device: Mapped[str]
-    attempts: Mapped[int]
-    seconds: Mapped[float | None] = mapped_column(Float)
-    record: Mapped[dict[str, Any]]
-    indexed: Mapped[dict[str, Any]]
-    """How far each of the directory's files has been read: {"metrics.jsonl": {"offset": ..., "size": ...}, ...}."""
-
-
-class RunPointRow(Base):
-    __tablename__ = "run_points"
-
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    step: Mapped[int] = mapped_column(primary_key=True)
-    time: Mapped[float] = mapped_column(Float)
-    value: Mapped[float] = mapped_column(Float)
-
-    __table_args__ = {"sqlite_with_rowid": False}
-
-
-class RunSampleRow(Base):
-    __tablename__ = "run_samples"
-
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    step: Mapped[int]
-    source: Mapped[str]
-    output: Mapped[str]
-    reference: Mapped[str | None]
-    decoding: Mapped[dict[str, Any]]
-
-
-class MeasurementRow(Base):
-    __tablename__ = "measurements"
-
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    claim_id: Mapped[str | None] = mapped_column(index=True)
-    task: Mapped[str]
-    dataset: Mapped[str]
-    split: Mapped[str]
-    metric: Mapped[str]
-    value: Mapped[float] = mapped_column(Float)
-    unit: Mapped[str]
-    n: Mapped[int | None]
-    protocol: Mapped[dict[str, Any]]
-    signature: Mapped[str | None]

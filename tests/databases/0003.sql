@@ -241,18 +241,18 @@ CREATE TABLE reported_results (
 	CONSTRAINT pk_reported_results PRIMARY KEY ("key")
 );
 INSERT INTO "reported_results" VALUES('0000000000000000000000000000000000000000000000000000000000000000','made-up.json','Translation','Made up','Example','BLEU','28.5*',28.5,'{}','2401.00001','2024-01-05 09:30:00.000000');
-CREATE TABLE run_points (
+CREATE TABLE run_blocks (
 	run_id TEXT NOT NULL, 
 	name TEXT NOT NULL, 
-	step INTEGER NOT NULL, 
-	time FLOAT NOT NULL, 
-	value FLOAT NOT NULL, 
-	CONSTRAINT pk_run_points PRIMARY KEY (run_id, name, step), 
-	CONSTRAINT fk_run_points_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
-)
- WITHOUT ROWID
-
-;
+	level INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	first_step BIGINT NOT NULL, 
+	last_step BIGINT NOT NULL, 
+	not_finite INTEGER NOT NULL, 
+	packed BLOB NOT NULL, 
+	CONSTRAINT pk_run_blocks PRIMARY KEY (run_id, name, level, position), 
+	CONSTRAINT fk_run_blocks_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
 CREATE TABLE run_samples (
 	run_id TEXT NOT NULL, 
 	position INTEGER NOT NULL, 
@@ -263,6 +263,24 @@ CREATE TABLE run_samples (
 	decoding JSON NOT NULL, 
 	CONSTRAINT pk_run_samples PRIMARY KEY (run_id, position), 
 	CONSTRAINT fk_run_samples_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
+);
+CREATE TABLE run_series (
+	run_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	points BIGINT NOT NULL, 
+	not_finite BIGINT NOT NULL, 
+	first_step BIGINT NOT NULL, 
+	last_step BIGINT NOT NULL, 
+	least FLOAT, 
+	greatest FLOAT, 
+	finite_first_step BIGINT, 
+	finite_first_time FLOAT, 
+	finite_first_value FLOAT, 
+	finite_last_step BIGINT, 
+	finite_last_time FLOAT, 
+	finite_last_value FLOAT, 
+	CONSTRAINT pk_run_series PRIMARY KEY (run_id, name), 
+	CONSTRAINT fk_run_series_run_id_runs FOREIGN KEY(run_id) REFERENCES runs (id) ON DELETE CASCADE
 );
 CREATE TABLE runs (
 	id TEXT NOT NULL, 
