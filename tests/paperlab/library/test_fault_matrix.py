@@ -37,7 +37,7 @@ from tests.fakes import FakeArxiv, make_papers
 
 INTERVAL_S = 0.002
 KILLED_INTERVAL_S = 0.02
-PAPERS, PAGE, OAI_PAGE = 36, 12, 8
+PAPERS, PAGE, OAI_PAGE = 26, 12, 6
 SETS = ("cs",)
 WAYS = ("nightly", "window", "harvest")
 FAULTS = (
