@@ -24,7 +24,7 @@ from paperlab.errors import NotReady, TryAgain
 from paperlab.library import alerts, ranking, watchlists
 from paperlab.query import Field, Text
 from paperlab.settings import Settings
-from paperlab.store import gaps, matches, news, papers, reading, shown, verdicts
+from paperlab.store import database, gaps, matches, news, papers, reading, shown, verdicts
 from paperlab.store import watchlists as stored
 from paperlab.store.database import Session
 from paperlab.store.reading import Mark
@@ -66,7 +66,15 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
             f"{settings.home} can't be written: {error.strerror}", "set PAPERLAB_HOME to a folder you can write"
         ) from error
     try:
-        yield
+        with database.only_one(settings, "digest") as is_alone:
+            if not is_alone:
+                raise TryAgain(
+                    "another machine is writing a digest from this database",
+                    "run the same command again",
+                    reason="lock",
+                    retry_after_s=5.0,
+                )
+            yield
     finally:
         lock.release()
 

@@ -366,7 +366,10 @@ def time_of(clock: Clock) -> datetime:
 
 @contextmanager
 def only_sync(settings: Settings) -> Iterator[None]:
-    """One sync at a time for a PAPERLAB_HOME; the pid beside the lock is for people to read."""
+    """One sync at a time for a PAPERLAB_HOME, and for a database that several machines share.
+
+    The pid beside the lock is for people to read.
+    """
     pid_file = settings.home / "sync.pid"
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -389,7 +392,15 @@ def only_sync(settings: Settings) -> Iterator[None]:
             pid_file.write_text(f"{os.getpid()}\n", encoding="utf-8")
         except OSError as error:
             raise NotReady(f"{pid_file} can't be written: {error.strerror}", "free some disk space") from error
-        yield
+        with database.only_one(settings, "sync") as is_alone:
+            if not is_alone:
+                raise TryAgain(
+                    "another machine is syncing with this database",
+                    "wait for it to end: paperlab papers list shows what is in already",
+                    reason="lock",
+                    retry_after_s=60.0,
+                )
+            yield
     finally:
         pid_file.unlink(missing_ok=True)
         lock.release()

@@ -79,7 +79,7 @@ def connect(settings: Settings) -> Engine:
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
             raise NotReady("PostgreSQL needs the driver psycopg, which is missing", postgresql.INSTALL) from error
-        # What is wrong with a number is left out: a password with a slash in it is read as one.
+        # What is wrong with a port is left out: without a host a password is read as one.
         why = "" if isinstance(error, ValueError) else f": {error}"
         raise InvalidInput(
             f'"{_without_secrets(settings.database_url)}" is not a database address that can be used{why}',

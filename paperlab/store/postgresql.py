@@ -104,9 +104,9 @@ def held(engine: Engine, name: str) -> Iterator[bool]:
     The server frees it when the connection is gone: what died holds nothing.
     """
     pooled = engine.raw_connection()
-    pooled.detach()
+    driver: Any = pooled.driver_connection
+    pooled.detach()  # closed in the end, and not kept for others: the lock is the connection's
     try:
-        driver: Any = pooled.driver_connection
         driver.autocommit = True
         row = driver.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCKS, _key(name))).fetchone()
         yield bool(row[0])

@@ -126,6 +126,7 @@ def test_an_export_of_what_is_not_held_or_not_clear_is_3_and_writes_nothing(pape
     assert list(tmp_path.glob("papers*")) == []
 
 
+@pytest.mark.sqlite
 def test_the_database_is_made_checked_and_copied(paperlab, tmp_path):
     missing = paperlab("db", "check")
     assert missing.code == 4
@@ -139,6 +140,7 @@ def test_the_database_is_made_checked_and_copied(paperlab, tmp_path):
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.sqlite
 def test_a_database_from_the_future_is_4_everywhere(paperlab, home):
     paperlab("db", "upgrade")
     with closing(sqlite3.connect(home / "paperlab.db")) as connection, connection:

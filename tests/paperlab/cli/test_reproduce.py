@@ -60,6 +60,7 @@ def test_an_override_is_not_the_recipe_that_the_claim_names(paperlab: Any, train
     assert (verdict["verdict"], verdict["differing_fields"]) == ("not-comparable", ["optim.lr"])
 
 
+@pytest.mark.sqlite
 def test_a_run_that_can_not_be_indexed_is_safe_and_says_so(paperlab: Any, home: Path, trained: None) -> None:
     home.mkdir()
     with sqlite3.connect(home / "paperlab.db") as database:

@@ -83,6 +83,7 @@ def test_a_dry_run_asks_and_writes_nothing(paperlab, serving, home):
     assert not (home / "paperlab.db").exists()
 
 
+@pytest.mark.sqlite
 def test_a_dry_run_shows_all_that_a_night_would_do_and_about_how_many_requests_that_takes(paperlab, arxiv):
     paperlab("sync")
     arxiv.announce([make_paper(number) for number in range(7000, 7003)])  # which the list does not hold
@@ -146,6 +147,7 @@ def test_no_network_is_75_and_says_which_host(paperlab, arxiv, monkeypatch):
     assert "127.0.0.1:9 can't be reached" in done.err
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_4_and_what_was_held_stays(paperlab, arxiv):
     assert paperlab("sync", "--category", "stat.ML").code == 0
     before = paperlab("papers", "list", "--json").json["total"]
