@@ -27,7 +27,7 @@ from reproductions.registry import InvalidInput, ReproductionError, TryAgain
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Busy", "Recorder", "ReproductionError", "RunDirectory", "find_runs", "home", "new_run_id"]
+__all__ = ["Busy", "Recorder", "ReproductionError", "RunDirectory", "find_runs", "home", "new_run_id", "run_folders"]
 
 FORMAT = 1
 HEARTBEAT_SECONDS = 5.0
@@ -340,12 +340,18 @@ class RunDirectory:
         return [line for line, _ in kept]
 
 
+def run_folders(runs_dir: Path) -> list[Path]:
+    """The folders in `runs_dir` that may be runs, oldest first: nothing of them has been read."""
+    if not runs_dir.is_dir():
+        return []
+    with os.scandir(runs_dir) as entries:
+        return [runs_dir / name for name in sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())]
+
+
 def find_runs(runs_dir: Path, on_skip: Callable[[Path, str], None] | None = None) -> list[RunDirectory]:
     """Every run in `runs_dir`, oldest first.  Folders that are none, or died at birth, go to `on_skip`."""
     runs: list[RunDirectory] = []
-    for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else []:
-        if not path.is_dir() or path.name.startswith("."):
-            continue
+    for path in run_folders(runs_dir):
         run = RunDirectory(path)
         try:
             run.run  # noqa: B018 - reading it is the test

@@ -6,6 +6,7 @@ page can follow a run of any length.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Progress:
 
     def _curves(self) -> Iterable[Curve]:
         for name, series in sorted(self.points.items()):
-            steps = sorted(series)
+            steps = sorted(step for step, (_, value) in series.items() if math.isfinite(value))
             yield Curve(self.directory.id, name, steps, [series[s][0] for s in steps], [series[s][1] for s in steps])
 
 

@@ -16,7 +16,7 @@ from paperlab.errors import InvalidInput
 from paperlab.runs import changes
 from paperlab.store import runs as store
 from paperlab.store.database import Engine, Session, StatementError, read_only, session
-from reproductions.run_directory import ReproductionError, RunDirectory, find_runs
+from reproductions.run_directory import ReproductionError, RunDirectory, run_folders
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,40 @@ class IndexCounts:
 def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCounts:
     """Bring the tables to what the run directories in `runs_dir` (or the one run that it is) hold now.
 
-    Runs whose directory has gone from `runs_dir` are removed.  `rebuild` reads everything again.  A missing `runs_dir`
-    holds no runs, and removes none; raises InvalidInput where it is not a folder.
+    Runs whose directory has gone from `runs_dir` are removed; those that lie elsewhere are read where an upgrade of the
+    schema has emptied their tables.  `rebuild` reads everything again.  A missing `runs_dir` holds no runs, and removes
+    none; raises InvalidInput where it is not a folder.
     """
     runs_dir = _resolved(runs_dir)  # one home under two names is one home
     if runs_dir.exists() and not runs_dir.is_dir():
         raise InvalidInput(f"{runs_dir} is not a folder", "paperlab runs index DIR takes a folder of run directories")
     skipped: list[tuple[Path, str]] = []
     is_run = (runs_dir / "run.json").is_file()
-    found = [RunDirectory(runs_dir)] if is_run else find_runs(runs_dir, lambda path, why: skipped.append((path, why)))
     with read_only(engine) as reading:
         known = store.indexed(reading)
-    counts = IndexCounts(runs=len(found))
-    for directory in found:
-        before = known.get(directory.id)
-        if before is not None and _is_elsewhere(before.run.path, directory.path):
-            skipped.append((directory.path, f"a copy of {before.run.path}, which is indexed"))
+    found = {path.name: path for path in ([runs_dir] if is_run else run_folders(runs_dir))}
+    emptied = {
+        run_id: held.path
+        for run_id, held in known.items()
+        if not held.state and run_id not in found and not is_run and (held.path / "run.json").is_file()
+    }
+    counts = IndexCounts()
+    for run_id, path in (found | emptied).items():
+        directory, before = RunDirectory(path), known.get(run_id)
+        if before is not None and _is_settled(before, directory) and not rebuild:
+            counts = replace(counts, runs=counts.runs + 1)
             continue
         try:
+            directory.run  # noqa: B018 - reading it is the test
+            counts = replace(counts, runs=counts.runs + 1)
+            if before is not None and _is_elsewhere(before.path, path):
+                skipped.append((path, f"a copy of {before.path}, which is indexed"))
+                continue
             counts = _index_one(engine, directory, before, rebuild, counts)
         except ReproductionError as error:
-            skipped.append((directory.path, error.message))
+            skipped.append((path, error.message))
         except (*changes.UNREADABLE, StatementError) as error:
-            skipped.append((directory.path, f"it can't be read: {type(error).__name__} {error}"))
+            skipped.append((path, f"it can't be read: {type(error).__name__} {error}"))
     gone = _gone(known, runs_dir) if runs_dir.is_dir() and not is_run else []
     if gone:
         with session(engine) as writing:
@@ -68,13 +79,14 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
 def _index_one(
     engine: Engine, directory: RunDirectory, before: store.Indexed | None, rebuild: bool, counts: IndexCounts
 ) -> IndexCounts:
-    held = None if before is None else before.run
+    held: Run | None = None
+    if before is not None:
+        with read_only(engine) as reading:
+            held = store.get(reading, directory.id)
     stored: Mapping[str, Any] | None = None if before is None else before.state
     state: Mapping[str, Any] = {} if stored is None or rebuild else stored
     changed = False
     while True:
-        if _is_settled(held, directory) and changes.untouched(directory, state):
-            break
         new = changes.read(directory, state)
         if held == new.run and state == new.state:
             break
@@ -103,8 +115,11 @@ def _is_elsewhere(held: Path, found: Path) -> bool:
     return held != found and held.is_dir() and not held.samefile(found)
 
 
-def _is_settled(held: Run | None, directory: RunDirectory) -> bool:
-    return held is not None and held.status is RunStatus.FINISHED and held.path == directory.path
+def _is_settled(held: store.Indexed, directory: RunDirectory) -> bool:
+    """Whether the run had ended when it was read, and none of its files has changed since."""
+    return (
+        held.status is RunStatus.FINISHED and held.path == directory.path and changes.untouched(directory, held.state)
+    )
 
 
 def _apply(writing: Session, new: changes.Changes) -> None:
@@ -121,7 +136,7 @@ def _apply(writing: Session, new: changes.Changes) -> None:
 
 def _gone(known: Mapping[str, store.Indexed], runs_dir: Path) -> list[str]:
     """Runs that were indexed from this folder and are no longer there."""
-    return [run_id for run_id, held in known.items() if _is_in(held.run.path, runs_dir) and not held.run.path.is_dir()]
+    return [run_id for run_id, held in known.items() if _is_in(held.path, runs_dir) and not held.path.is_dir()]
 
 
 def _is_in(run: Path, runs_dir: Path) -> bool:

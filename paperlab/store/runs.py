@@ -71,9 +71,10 @@ class RunFilter:
 
 @dataclass(frozen=True)
 class Indexed:
-    """How far a run's directory has been read (the indexer's own note), and what was read of it."""
+    """Where a run's directory lies, and how far it has been read (the indexer's own note)."""
 
-    run: Run
+    path: Path
+    status: RunStatus
     state: Mapping[str, Any]
 
 
@@ -126,8 +127,12 @@ def set_measurements(session: Session, run_id: str, measurements: Sequence[Measu
 
 
 def indexed(session: Session) -> dict[str, Indexed]:
-    """Every run with how far its directory has been read, by id."""
-    return {row.id: Indexed(_as_run(row), row.indexed) for row in session.execute(sa.select(_RUNS))}
+    """How far each run's directory has been read, by id."""
+    statement = sa.select(_RUNS.c.id, _RUNS.c.path, _RUNS.c.status, _RUNS.c.indexed)
+    return {
+        run_id: Indexed(Path(path), RunStatus(status), noted)
+        for run_id, path, status, noted in session.execute(statement)
+    }
 
 
 def state(session: Session, run_id: str) -> Mapping[str, Any] | None:

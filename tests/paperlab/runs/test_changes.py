@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +43,9 @@ class Reader:
 
 
 def expected(directory: RunDirectory) -> tuple[dict[tuple[str, int], float], list[tuple[int, str]]]:
-    points = {(p["name"], p["step"]): p["value"] for p in directory.metrics() if p["value"] is not None}
-    return points, [(s["step"], s["output"]) for s in directory.samples()]
+    points = {(p["name"], p["step"]): p["value"] for p in directory.metrics()}  # of two at one step the last one
+    finite = {key: value for key, value in points.items() if value is not None}
+    return finite, [(s["step"], s["output"]) for s in directory.samples()]
 
 
 act = st.one_of(
@@ -81,7 +83,8 @@ def test_reading_in_between_never_changes_what_is_read_in_the_end(acts: list[tup
                 recorder.resumed(step)
         recorder.close()
         reader.read(directory)
-        assert (reader.points, list(reader.samples.values())) == expected(directory)
+        finite = {key: value for key, value in reader.points.items() if math.isfinite(value)}
+        assert (finite, list(reader.samples.values())) == expected(directory)
 
 
 def test_a_copy_that_was_made_file_by_file_is_read_afresh(tmp_path: Path) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
+from paperlab import settings
 from paperlab.entities import RunStatus
 from paperlab.errors import InvalidInput
 from paperlab.runs import indexer
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, read_only
+from paperlab.store import upgrade
+from paperlab.store.database import Engine, open_database, read_only
 from reproductions.run_directory import Recorder, RunDirectory
 from tests.paperlab.runs import directories
 
@@ -122,7 +127,7 @@ def test_folders_that_are_no_runs_are_left_aside_with_the_reason(engine: Engine,
     (strange / "result.json").write_text(json.dumps({"measurements": [{"metric": "bleu"}], "step": 1}))
     counts = indexer.index(engine, runs_dir)
     assert counts.changed == 1
-    assert [path.name for path, _ in counts.skipped] == ["notes", broken.name, strange.name]
+    assert [path.name for path, _ in counts.skipped] == [broken.name, strange.name, "notes"]
     assert all(reason for _, reason in counts.skipped)
 
 
@@ -188,6 +193,47 @@ def test_twenty_thousand_points_are_indexed_in_seconds(engine: Engine, runs_dir:
     assert indexer.index(engine, runs_dir).points == 20_000
     assert time.process_time() - began < 5.0
     assert len(points(engine, RunDirectory(recorder.path).id)) == 20_000
+
+
+def test_a_value_that_was_not_finite_replaces_the_one_before_it_and_is_counted(engine: Engine, runs_dir: Path) -> None:
+    with directories.begin(runs_dir) as recorder:
+        for step, value in ((1, 2.0), (2, 1.0), (2, float("nan")), (3, float("inf")), (4, 0.5)):
+            recorder.metric("train/loss", value, step)
+    indexer.index(engine, runs_dir)
+    assert points(engine, recorder.path.name) == [("train/loss", 1, 2.0), ("train/loss", 4, 0.5)]
+    with read_only(engine) as reading:
+        (series,) = store.series(reading, [recorder.path.name])
+    assert (series.total, series.not_finite) == (4, 2)
+
+
+def test_after_an_upgrade_of_the_tables_every_run_is_read_again_wherever_it_lies(
+    tmp_path: Path, runs_dir: Path
+) -> None:
+    """A database of revision 0002, in which a row was a point, knows two runs: of the home, and from elsewhere."""
+    loaded = settings.load({"PAPERLAB_HOME": str(tmp_path / "home")}, tmp_path)
+    engine = open_database(loaded, create=True)
+    elsewhere = tmp_path / "from-the-cluster"
+    ids = [directories.finished(runs_dir).name, directories.finished(elsewhere, seed=2).name]
+    for folder in (runs_dir, elsewhere):
+        indexer.index(engine, folder)
+    before = everything(engine)
+    engine.dispose()
+    to_revision(engine, command.downgrade, "0002")
+    to_revision(engine, command.upgrade, "head")
+    with read_only(engine) as reading:
+        assert [store.points(reading, run_id) for run_id in ids] == [[], []]
+    assert indexer.index(engine, runs_dir).changed == 2
+    assert everything(engine) == before
+    assert indexer.index(engine, runs_dir).changed == 0
+    engine.dispose()
+
+
+def to_revision(engine: Engine, move: Callable[[Config, str], None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(upgrade.migrations_folder()))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        move(config, revision)
 
 
 @pytest.mark.parametrize(
