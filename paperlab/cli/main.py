@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",
     "report": "Write a page for each paper: claims and verdicts, runs with curves, samples, how to repeat.",
-    "leaderboard": "Show the results that papers are said to report, and beside them what our claims and runs say.",
+    "leaderboard": "Rank what our runs measured, a table a protocol, and show beside it what papers report.",
     "import": "Bring in code links and reported results: Papers with Code dumps, sota-extractor files, model-index.",
     "digest": "Show what is new and why: alerts, what watchlists match, what is relevant, verdicts that changed.",
     "dashboard": "Show papers, claims and runs in the browser.",

@@ -40,8 +40,11 @@ def write_line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table: folded to the window on a terminal; elsewhere aligned text with every cell whole, for grep and awk."""
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, pale: bool = False) -> None:
+    """A table: folded to the window on a terminal; elsewhere aligned text with every cell whole, for grep and awk.
+
+    On a terminal a pale one is dimmed.
+    """
     cells = [[cell(item) for item in row] for row in rows]
     if sys.stdout.isatty():
         from rich import box
@@ -49,7 +52,7 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, style="dim" if pale else "")
         for row in cells:
             table.add_row(*(Text(item) for item in row))
         Console().print(table)

@@ -24,10 +24,10 @@ def report(
     source: Annotated[str | None, typer.Option(help="Only this source of claims, such as 1706.03762.")] = None,
     json_: Json = False,
 ) -> None:
-    """Write Markdown and HTML pages: claims with verdicts, runs with curves, samples, provenance, how to repeat.
+    """Write a page for each paper: claims and verdicts, runs with curves, samples, how to repeat.
 
-    The HTML loads nothing and runs nothing, so it can be mailed or published as it is.  The verdicts are those of now;
-    nothing is logged.  The same database gives the same bytes.
+    Markdown and HTML, and an index.  The HTML loads nothing and runs nothing, so it can be mailed or published as it
+    is.  The verdicts are those of now; nothing is logged.  The same database gives the same bytes.
 
     Example: paperlab report --out report --source 1706.03762
     """

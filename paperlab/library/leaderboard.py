@@ -1,9 +1,10 @@
-"""Leaderboards: what papers are said to report on a task and dataset, and beside it what our claims and runs say.
+"""Leaderboards: tasks and datasets with results, reported or measured here, and what papers are said to report on them.
 
 Sources spell the same thing differently ("WMT 2014 EN-DE", "wmt14-en-de"), so names are compared folded: without case,
 blanks and marks, but for those that tell things apart (Net and Net++, C++ and C#, SQuAD 1.1 and SQuAD 11).  Rows that
 several sources have are one row that names them all; where they disagree, every value stands with its source.
-Reported numbers are never truth: only what a verdict measured is marked as measured.
+Reported numbers are never truth, and their protocols are not known: they are ordered by what they say and have no
+rank.  Ranks are for our own numbers, which runs/standings.py compares within one protocol.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paperlab.entities import Claim, ReportedResult, VerdictKind
+from paperlab.entities import Claim, Measurement, ReportedResult, VerdictKind
 from paperlab.errors import InvalidInput
 from paperlab.library.metrics import is_lower_better
 from paperlab.store import code_links, papers, reported_results, verdicts
@@ -33,7 +34,10 @@ class Board:
     metrics: tuple[str, ...]
     """The one with the most results first."""
     results: int
+    """Reported ones."""
     sources: tuple[str, ...]
+    measured: int = 0
+    """Values that our runs measured."""
 
     @property
     def name(self) -> str:
@@ -64,8 +68,6 @@ class Entry:
     additional_data: bool
     values: dict[str, tuple[Reported, ...]]
     """By metric; more than one where sources disagree."""
-    rank: int | None = None
-    """Place by the metric asked for; None without a number or without a known direction."""
 
 
 @dataclass(frozen=True)
@@ -87,37 +89,64 @@ class Leaderboard:
     board: Board
     metric: str
     lower_is_better: bool | None
-    """None: the direction is not known, and nothing is ranked."""
+    """None: the direction is not known."""
     entries: tuple[Entry, ...]
+    """Reported ones, the best number first."""
+    measurements: tuple[Measurement, ...]
+    """Ours, of every protocol."""
     ours: tuple[OurClaim, ...]
 
 
-def boards(session: Session) -> list[Board]:
-    """Every task and dataset with results, spellings of different sources together, ordered by name."""
+def boards(session: Session, measured: Iterable[Measurement] = ()) -> list[Board]:
+    """Every task and dataset with results, spellings of different sources together, ordered by name.
+
+    What is `measured` here belongs to the board of its task and dataset, or makes one.
+    """
     groups: dict[tuple[str, str], list[BoardCount]] = defaultdict(list)
     for count in reported_results.boards(session):
         groups[fold_task(count.task), fold_dataset(count.dataset)].append(count)
-    found = [_board(counts) for counts in groups.values()]
+    own: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
+    for item in measured:
+        task, dataset = fold_task(item.task), fold_dataset(item.dataset)
+        if not dataset:
+            continue  # a count of parameters is of no dataset
+        near = [key for key in groups if key[1] == dataset and _same(key[0], task)]
+        own[near[0] if near else (task, dataset)].append(item)
+    found = [_board(groups.get(key, []), own.get(key, [])) for key in dict.fromkeys([*groups, *own])]
     return sorted(found, key=lambda board: (board.task.casefold(), board.dataset.casefold()))
 
 
-def show(session: Session, name: str, claims: Iterable[Claim] = (), metric: str | None = None) -> Leaderboard:
+def show(
+    session: Session,
+    name: str,
+    claims: Iterable[Claim] = (),
+    metric: str | None = None,
+    measured: Sequence[Measurement] = (),
+) -> Leaderboard:
     """The leaderboard "TASK/DATASET", by its main metric or the one named.
 
     Raises InvalidInput with near names for a task, dataset or metric without results.
     """
-    board = find(boards(session), name)
+    board = find(boards(session, measured), name)
     chosen = _metric(board, metric)
     results = reported_results.of_board(session, board.spellings)
     lower = is_lower_better(chosen)
-    entries = _ranked(_entries(session, results), chosen, lower)
-    return Leaderboard(board, chosen, lower, tuple(entries), tuple(_ours(session, board, chosen, claims)))
+    return Leaderboard(
+        board,
+        chosen,
+        lower,
+        tuple(_ordered(_entries(session, results), chosen, lower)),
+        tuple(item for item in measured if _is_on(board, item.task, item.dataset) and _alike(item.metric, chosen)),
+        tuple(_ours(session, board, chosen, claims)),
+    )
 
 
 def find(known: Sequence[Board], name: str) -> Board:
     """The board of this name, whatever its spelling.  Raises InvalidInput with near names."""
     if not known:
-        raise InvalidInput(f'no leaderboard is called "{name}": no results are held', "paperlab import FILE")
+        raise InvalidInput(
+            f'no leaderboard is called "{name}": no results are held', "paperlab import FILE, or paperlab reproduce"
+        )
     parts = [(fold_task(name[:at]), fold_dataset(name[at + 1 :])) for at, sign in enumerate(name) if sign == "/"]
     by_key = {(fold_task(board.task), fold_dataset(board.dataset)): board for board in known}
     for key in parts:
@@ -175,12 +204,18 @@ def _near(name: str, known: Sequence[str]) -> list[str]:
     return [f'"{folded[each]}"' for each in list(dict.fromkeys([*close, *holding]))[:5]]
 
 
-def _board(counts: Sequence[BoardCount]) -> Board:
+def _board(counts: Sequence[BoardCount], measured: Sequence[Measurement]) -> Board:
     by_spelling: dict[tuple[str, str], int] = defaultdict(int)
     by_metric: dict[str, int] = defaultdict(int)
     for count in counts:
         by_spelling[count.task, count.dataset] += count.results
         by_metric[count.metric] += count.results
+    results = sum(by_metric.values())
+    for item in measured:
+        if not counts:  # a board that others have keeps their name
+            by_spelling[item.task, item.dataset] += 1
+        alike = next((metric for metric in by_metric if _alike(item.metric, metric)), item.metric)
+        by_metric[alike] += 1
     task, dataset = max(by_spelling, key=lambda names: (by_spelling[names], names))
     return Board(
         task=task,
@@ -189,9 +224,21 @@ def _board(counts: Sequence[BoardCount]) -> Board:
         metrics=tuple(
             sorted(by_metric, key=lambda metric: (is_lower_better(metric) is None, -by_metric[metric], metric))
         ),
-        results=sum(by_metric.values()),
+        results=results,
         sources=tuple(sorted({count.source for count in counts})),
+        measured=len(measured),
     )
+
+
+def _is_on(board: Board, task: str, dataset: str) -> bool:
+    """Whether a task and dataset of ours are the board's, whatever their spelling."""
+    keys = [(fold_task(one), fold_dataset(other)) for one, other in board.spellings]
+    return any(known == fold_dataset(dataset) and _same(each, fold_task(task)) for each, known in keys)
+
+
+def _alike(ours: str, metric: str) -> bool:
+    """ "exact_match" is "Exact Match", and "bleu" is "BLEU"; "BLEU score" may be another one."""
+    return re.sub(r"[\W_]+", " ", ours.casefold()) == re.sub(r"[\W_]+", " ", metric.casefold())
 
 
 def _metric(board: Board, asked: str | None) -> str:
@@ -253,8 +300,8 @@ def _values(group: Sequence[ReportedResult]) -> dict[str, tuple[Reported, ...]]:
     }
 
 
-def _ranked(entries: Iterable[Entry], metric: str, lower: bool | None) -> list[Entry]:
-    """Best first, ties with one rank; without a number last.  Without a direction by name, and without ranks."""
+def _ordered(entries: Iterable[Entry], metric: str, lower: bool | None) -> list[Entry]:
+    """Best first, without a number last; by name where the direction is not known."""
     with_metric = [entry for entry in entries if metric in entry.values]
     if lower is None:
         return sorted(with_metric, key=lambda entry: (entry.model.casefold(), entry.paper_title.casefold()))
@@ -264,12 +311,7 @@ def _ranked(entries: Iterable[Entry], metric: str, lower: bool | None) -> list[E
         best = _best(entry, metric, lower)
         return best is None, 0.0 if best is None else sign * best, entry.model.casefold()
 
-    ordered = sorted(with_metric, key=place)
-    numbers = [_best(entry, metric, lower) for entry in ordered]
-    return [
-        Entry(**{**vars(entry), "rank": None if number is None else numbers.index(number) + 1})
-        for entry, number in zip(ordered, numbers, strict=True)
-    ]
+    return sorted(with_metric, key=place)
 
 
 def _best(entry: Entry, metric: str, lower: bool) -> float | None:
@@ -290,14 +332,11 @@ def _first(group: Sequence[ReportedResult], name: str) -> str:
 
 def _ours(session: Session, board: Board, metric: str, claims: Iterable[Claim]) -> list[OurClaim]:
     """The claims of a number in this metric on this task and dataset, each with its last verdict."""
-    keys = [(fold_task(task), fold_dataset(dataset)) for task, dataset in board.spellings]
     found = []
     for claim in claims:
         if claim.value is None or claim.metric.casefold() not in metric.casefold():
             continue
-        if not any(
-            dataset == fold_dataset(claim.dataset) and _same(task, fold_task(claim.task)) for task, dataset in keys
-        ):
+        if not _is_on(board, claim.task, claim.dataset):
             continue
         logged = verdicts.latest(session, claim.id)
         verdict = logged.kind if logged else VerdictKind.NOT_ATTEMPTED

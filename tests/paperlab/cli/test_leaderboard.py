@@ -14,6 +14,7 @@ from paperlab.library import database, leaderboard, metrics
 from paperlab.store import papers, verdicts
 from paperlab.store.database import read_only, session
 from tests.fakes import make_paper
+from tests.paperlab.runs import directories
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -102,20 +103,16 @@ def test_spellings_of_two_sources_are_one_board(imported, paperlab):
 @pytest.mark.parametrize(
     "name", ["machine translation/WMT2014 English-German", "Translation/wmt14-en-de", "MT/WMT 2014 EN-DE"]
 )
-def test_rows_are_ranked_merged_and_their_sources_named(imported, paperlab, name):
+def test_rows_are_ordered_merged_and_their_sources_named_but_not_ranked(imported, paperlab, name):
     with session(database.open_or_create(settings.load())) as writing:
         papers.upsert(writing, [replace(make_paper(1, NOW), arxiv_id="1706.03762")], NOW)
     shown = paperlab("leaderboard", name, "--json").json
-    ranks = [(row["rank"], row["model"], row["values"]["BLEU"]) for row in shown["reported"]]
-    assert [(rank, model) for rank, model, _ in ranks] == [
-        (1, "Big"),
-        (2, "Base"),
-        (3, "Convolution"),
-        (None, "Unknown"),
-    ]
-    assert ranks[0][2] == [{"value_text": "28.4", "value": 28.4, "sources": ["one", "two"]}]
-    assert [(value["value_text"], value["sources"]) for value in ranks[1][2]] == [("27.3", ["one"]), ("27.0", ["two"])]
-    assert ranks[2][2][0]["value_text"] == "25.2*"
+    values = [row["values"]["BLEU"] for row in shown["reported"]]
+    assert [row["model"] for row in shown["reported"]] == ["Big", "Base", "Convolution", "Unknown"]
+    assert not any("rank" in row for row in shown["reported"])
+    assert values[0] == [{"value_text": "28.4", "value": 28.4, "sources": ["one", "two"]}]
+    assert [(value["value_text"], value["sources"]) for value in values[1]] == [("27.3", ["one"]), ("27.0", ["two"])]
+    assert values[2][0]["value_text"] == "25.2*"
     assert {row["kind"] for row in shown["reported"]} == {"reported, not measured"}
     assert shown["reported"][0]["arxiv_id"] == "1706.03762"
     assert shown["reported"][0]["held"] is True
@@ -138,7 +135,7 @@ def test_lower_is_better_for_perplexity(imported, paperlab):
 def test_a_metric_of_unknown_direction_is_said_and_not_ranked(imported, paperlab):
     done = paperlab("leaderboard", "machine translation/wmt 2014 en-de", "--metric", "size")
     assert "is not known, so nothing is ranked" in done.err
-    assert done.out.splitlines()[1].startswith("-")
+    assert "rank" not in done.out.replace("without ranks", "")
 
 
 def test_near_names_and_metrics_are_offered(imported, paperlab):
@@ -193,6 +190,58 @@ def test_our_claims_stand_beside_and_only_what_a_run_measured_is_measured(import
         ("ours", VerdictKind.REPRODUCED, 28.2),
         ("waiting", VerdictKind.NOT_ATTEMPTED, None),
     ]
+
+
+def bleu(value: float, **changes) -> dict[str, object]:
+    place = {"dataset": "wmt14-en-de", "task": "translation", "metric": "bleu", "unit": "BLEU"}
+    return directories.measured(None, value, **{**place, **changes})
+
+
+@pytest.fixture
+def measured(paperlab, home):
+    """A good recipe and a fair one with two seeds each, a greedy decoding, and a lone seed."""
+    for seed in (1, 2):
+        for recipe, value in (("good", 30.0), ("fair", 20.0)):
+            items = [bleu(value + seed / 100), bleu(value - 1 + seed / 100, protocol={"beam": 1})]
+            path = directories.finished(home / "runs", recipe=recipe, seed=seed, measurements=items)
+            if recipe == "fair":
+                result = json.loads((path / "result.json").read_text())
+                (path / "result.json").write_text(json.dumps(result | {"peak_memory_bytes": 3 * 10**9}))
+    directories.finished(home / "runs", recipe="lone", measurements=[bleu(40.0)])
+
+
+def test_own_numbers_are_ranked_within_one_protocol_beside_reported_ones_without_rank(imported, measured, paperlab):
+    shown = paperlab("leaderboard", "machine translation/wmt14 en-de", "--json").json
+    beam, greedy = shown["measured"]
+    assert (beam["conditions"]["beam"], greedy["conditions"]["beam"]) == (4, 1)
+    assert [(each["recipe"], each["ranks"]) for each in beam["standings"]] == [
+        ("lone", None),
+        ("good", [1, 1]),
+        ("fair", [2, 2]),
+    ]
+    assert shown["reported"][0]["model"] == "Big"
+    text = paperlab("leaderboard", "machine translation/wmt14 en-de").out
+    assert "1 seed shows no spread" in text
+    assert "reported, not measured here" in text
+
+
+def test_a_board_of_own_numbers_alone_is_there(measured, paperlab):
+    (board,) = paperlab("leaderboard", "--json").json["leaderboards"]
+    assert (board["task"], board["results"], board["measured"]) == ("translation", 0, 9)
+    assert paperlab("leaderboard", "translation/wmt14-en-de", "--json").json["reported"] == []
+
+
+def test_which_model_fits_me_is_answered_by_what_the_runs_took(imported, measured, paperlab):
+    done = paperlab("leaderboard", "translation/wmt14 en-de", "--max-memory", "4GB", "--max-hours", "2")
+    assert done.code == 0, done.err
+    assert "fair" in done.out
+    assert "good" not in done.out  # it did not record what it takes
+    assert "reported" not in done.out
+    assert "2 did not record what they take" in done.err
+    none = paperlab("leaderboard", "translation/wmt14 en-de", "--max-memory", "2GiB", "--json").json
+    fits = {each["recipe"]: each["fits"] for table in none["measured"] for each in table["standings"]}
+    assert fits == {"fair": False, "good": None, "lone": None}
+    assert paperlab("leaderboard", "translation/wmt14 en-de", "--max-memory", "much").code == 2
 
 
 @pytest.mark.parametrize(
