@@ -17,7 +17,7 @@ import os
 import tokenize
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +154,11 @@ def structure(name: str) -> list[dict[str, Any]]:
     module = importlib.import_module(f"{get(name).folder}.task")
     measure: Callable[[], list[dict[str, Any]]] | None = getattr(module, "structure", None)
     return measure() if measure else []
+
+
+def machine() -> dict[str, Any]:
+    """CPU, cores and memory of this machine as run.json names them; its GPUs, which only torch knows, are left out."""
+    return asdict(importlib.import_module("reproductions.engine.machine").here("cpu"))
 
 
 def folder(name: str) -> Path:

@@ -11,7 +11,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import claims as claims_command
-from paperlab.cli import output
+from paperlab.cli import forecast, output
 from paperlab.cli.runs import as_json, last_values
 from paperlab.entities import Claim, Measurement, MetricPoint, Run
 from paperlab.errors import PaperlabError, TryAgain
@@ -38,6 +38,10 @@ def reproduce(
     again: Annotated[bool, typer.Option("--again", help="Another run, although this one is there already.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.  1 repeats to the last bit.")] = None,
+    predict: Annotated[
+        bool,
+        typer.Option("--predict", help="Say what it would take and measure here, and stop; looks for some seconds."),
+    ] = False,
     listing: Annotated[bool, typer.Option("--list", help="What can be run, and stop.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
@@ -58,7 +62,10 @@ def reproduce(
     place = settings.load()
     launch.check_name(name, tier)
     request = launch.Request(name, tier, seed, tuple(overrides or ()), again, device, threads, quiet)
-    ended = launch.run(request, home=place.home)
+    if predict:
+        forecast.show(place, request, afresh=again, json_=json_)
+        return
+    ended = launch.run(forecast.kept_with(place, request), home=place.home)
     _tell(place, ended, json_, quiet)
     if ended.stopped_by is not None:
         message = f"the training process was ended by {ended.stopped_by}"

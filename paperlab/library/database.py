@@ -32,15 +32,18 @@ def open_or_create(settings: Settings, now: Callable[[], datetime] = utc_now) ->
 
     A profile that is new or another than last time is matched with every paper held, so that a list by it is whole.
     """
-    engine = database.connect(settings)
-    with database.storage_errors(engine):
-        missing = upgrade.check(engine).state == "missing"
-    if missing:
+    if is_missing(settings):
         upgrade_database(settings, now)
-    else:
-        engine = database.open_database(settings)
+    engine = database.open_database(settings)
     profiles.rematch_changed(engine, settings.profiles, now())
     return engine
+
+
+def is_missing(settings: Settings) -> bool:
+    """Whether there is no database yet; looking makes none."""
+    engine = database.connect(settings)
+    with database.storage_errors(engine):
+        return upgrade.check(engine).state == "missing"
 
 
 def upgrade_database(settings: Settings, now: Callable[[], datetime] = utc_now) -> UpgradeOutcome:

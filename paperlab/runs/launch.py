@@ -46,6 +46,8 @@ class Request:
     device: str = "auto"
     threads: int | None = None
     quiet: bool = False
+    prediction: Mapping[str, Any] | None = None
+    """What is said of the run before it begins (predict.py); a new run keeps it."""
 
     def arguments(self, runs_dir: Path) -> list[str]:
         """The command line after `python -m reproductions`."""
@@ -96,7 +98,7 @@ def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
     """Trains, and waits for the end.  Raises NotReady where a package of training is missing."""
     require_packages()
     command = [python, "-m", "reproductions", *request.arguments(home / "runs")]
-    with _child(command, home) as child:
+    with _child(command, home, request.prediction) as child:
         written, _ = child.communicate()
     said = _last_object(written)
     return Ended(
@@ -123,14 +125,17 @@ def explained() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _child(command: Sequence[str], home: Path) -> Iterator[subprocess.Popen[str]]:
+def _child(
+    command: Sequence[str], home: Path, prediction: Mapping[str, Any] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """The child in a session of its own: a Ctrl-C reaches it once, through us, and not by the terminal as well."""
+    said = {} if prediction is None else {"PAPERLAB_PREDICTION": json.dumps(prediction)}
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PAPERLAB_HOME": str(home)},
+        env={**os.environ, "PAPERLAB_HOME": str(home), **said},
         start_new_session=True,
         preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, and this process has no threads
     )

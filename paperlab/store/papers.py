@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from paperlab.arxiv_id import ArxivId
 from paperlab.entities import Paper
 from paperlab.store import full_text
+from paperlab.store.postgresql import storable
 from paperlab.store.schema import PaperCategoryRow, PaperRow, PaperVersionRow, ProfileMatchRow
 
 SEED = "seed"
@@ -112,12 +113,15 @@ def upsert(session: Session, papers: Iterable[Paper], now: datetime) -> UpsertCo
 
 
 def normalised(text: str | None) -> str:
-    """`text` with every run of white space as one blank: how texts are compared, matched and searched."""
+    """`text` with every run of white space as one blank: how texts are compared, matched and searched.
+
+    What not every database can hold is U+FFFD.
+    """
     if not text:
         return ""
     if text.isprintable() and "  " not in text and not text.startswith(" ") and not text.endswith(" "):
         return text  # the only white space that is printable is the blank
-    return " ".join(text.split())
+    return storable(" ".join(text.split()))
 
 
 def _replaces(arriving: Paper, held: Paper) -> bool:
