@@ -155,7 +155,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
             arguments.seed,
             arguments.runs_dir or home() / "runs",
             make_task=make_task,
-            fingerprint=registry.fingerprint(arguments.name),
+            fingerprint=registry.fingerprint(arguments.name, arguments.tier),
             data_home=home() / "data",
             now=datetime.now(UTC),
             overrides=overrides,

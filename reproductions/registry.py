@@ -13,10 +13,11 @@ import hashlib
 import importlib
 import importlib.util
 import io
+import json
 import os
 import tokenize
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ _NOT_FINGERPRINTED = (
     "reproductions.run_directory",
     "reproductions.engine.provenance",
 )
+# Parts of a recipe that compute nothing: where numbers come from, what they need, what was expected of them.
+_SAYS_ONLY = ("places", "needs", "predicted")
 
 
 class ReproductionError(Exception):
@@ -179,28 +182,46 @@ def readme(name: str) -> str:
     return (folder(name) / "README.md").read_text(encoding="utf-8")
 
 
-def fingerprint(name: str) -> str:
+def fingerprint(name: str, tier: str | None = None, *, code: str | None = None) -> str:
     """SHA-256 over every module of ours that computes something in a run of `name`, without its prose.
 
     The modules are found by following import statements from the folder's task and recipes and from the
-    trainer; nothing is executed beyond the packages' `__init__.py`.  Comments and docstrings do not count.
+    trainer; nothing is executed beyond the packages' `__init__.py`.  Comments and docstrings do not count, and of a
+    recipes.py only what other modules import from it by name.  With a `tier`, the values of that tier of the recipe
+    `name` count too, so that a number changed in one recipe leaves the runs of the others as they are.  `code` is
+    what this function gave for the reproduction without a tier, where the caller holds it already.
     """
-    package = get(name).folder
+    if tier is None:
+        return _code_fingerprint(get(name).folder)
+    values = asdict(recipe(name, tier))
+    counted = {part: value for part, value in values.items() if part not in _SAYS_ONLY}
+    text = json.dumps(counted, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(f"{code or _code_fingerprint(get(name).folder)}\n{text}\n".encode()).hexdigest()
+
+
+def _code_fingerprint(package: str) -> str:
     roots = {"reproductions", package.partition(".")[0]}
     queue = [f"{package}.task", f"{package}.recipes", "reproductions.engine.trainer"]
-    sources: dict[str, str] = {}
+    sources: dict[str, tuple[str, ast.Module]] = {}
+    named: dict[str, set[str]] = {}  # module to the names that others import from it; "*" is all of it
     while queue:
         module = queue.pop()
         if module in sources or module in _NOT_FINGERPRINTED or module.partition(".")[0] not in roots:
             continue
         path = _source_file(module)
         source = path.read_text(encoding="utf-8")
-        tree = ast.parse(source)
-        sources[module] = _without_prose(source, tree)
-        queue.extend(_imports(tree, module if path.name == "__init__.py" else module.rpartition(".")[0]))
+        sources[module] = source, ast.parse(source)
+        within = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for imported, name in _imports(sources[module][1], within):
+            queue.append(imported)
+            named.setdefault(imported, set()).add(name)
     digest = hashlib.sha256()
     for module in sorted(sources):
-        digest.update(f"{module}\n{sources[module]}\n".encode())
+        lines = _without_prose(*sources[module])
+        if module.endswith(".recipes") and "*" not in named.get(module, set()):
+            lines = _defining(sources[module][1], lines, named.get(module, set()))
+        text = "\n".join(line.rstrip() for line in lines if line.strip())
+        digest.update(f"{module}\n{text}\n".encode())
     return digest.hexdigest()
 
 
@@ -241,10 +262,11 @@ def _has_submodule(base: str, name: str) -> bool:
     return importlib.util.find_spec(f"{base}.{name}") is not None
 
 
-def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
+    """(module, the name imported from it, or "*" for the module itself)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, "*") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -253,11 +275,11 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
             if base.partition(".")[0] != package.partition(".")[0] and not base.startswith("reproductions"):
                 continue
             for alias in node.names:
-                yield f"{base}.{alias.name}" if _has_submodule(base, alias.name) else base
+                yield (f"{base}.{alias.name}", "*") if _has_submodule(base, alias.name) else (base, alias.name)
 
 
-def _without_prose(source: str, tree: ast.Module) -> str:
-    """The source without comments, docstrings and blank lines: what is left can change results."""
+def _without_prose(source: str, tree: ast.Module) -> list[str]:
+    """The lines of the source, comments and docstrings emptied: what is left can change results."""
     lines = source.splitlines()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -270,4 +292,40 @@ def _without_prose(source: str, tree: ast.Module) -> str:
         row, column = token.start
         if token.type == tokenize.COMMENT and lines[row - 1]:
             lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    return lines
+
+
+def _defining(tree: ast.Module, lines: list[str], names: Iterable[str]) -> list[str]:
+    """The lines of the statements that define `names`, and those that they refer to in turn."""
+    defining: dict[str, list[ast.stmt]] = {}
+    for node in tree.body:
+        for name in _defines(node):
+            defining.setdefault(name, []).append(node)
+    wanted, kept = list(names), set[ast.stmt]()
+    while wanted:
+        for node in defining.get(wanted.pop(), []):
+            if node not in kept:
+                kept.add(node)
+                wanted += _names(node)
+    spans = sorted((_first_line(node), node.end_lineno or node.lineno) for node in kept)
+    return [line for first, last in spans for line in lines[first - 1 : last]]
+
+
+def _defines(node: ast.stmt) -> list[str]:
+    """The names that a statement gives a value to, or may change: any that a loop or a bare call mentions."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [name for target in node.targets for name in _names(target)]
+    if isinstance(node, ast.AnnAssign | ast.AugAssign):
+        return _names(node.target)
+    return _names(node)
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])

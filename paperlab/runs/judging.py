@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -12,6 +13,8 @@ from paperlab.runs.structure import Check
 from paperlab.store import runs as store
 from paperlab.store import verdicts as log
 from paperlab.store.database import Session
+from reproductions import registry
+from reproductions.registry import UnknownName
 
 
 def judgements(
@@ -28,7 +31,7 @@ def judgements(
     for item in measured:
         if item.claim_id is not None:
             by_claim[item.claim_id].append(item)
-    fingerprints = {name: check.fingerprint for name, check in checks.items()}
+    fingerprints = _fingerprints(everything.values(), checks)
     return {
         claim.id: verdict.judge(
             claim,
@@ -58,6 +61,17 @@ def record(
         for claim in claims
         if log.append_if_changed(session, judged[claim.id].verdict, verdict.computed_from(claim, judged[claim.id]), now)
     ]
+
+
+def _fingerprints(claims: Iterable[Claim], checks: Mapping[str, Check]) -> dict[str, str]:
+    """Of the code now, by reproduction, and with the numbers of each recipe that a claim names, by "recipe/tier"."""
+    found = {name: check.fingerprint for name, check in checks.items()}
+    for claim in claims:
+        key = f"{claim.recipe}/{claim.tier}"
+        if claim.recipe and claim.reproduction in checks and key not in found:
+            with contextlib.suppress(UnknownName):  # the recipe is gone: no run has the fingerprint of what is left
+                found[key] = registry.fingerprint(claim.recipe, claim.tier, code=found[claim.reproduction])
+    return found
 
 
 def _measured_through(claim: Claim) -> list[str]:

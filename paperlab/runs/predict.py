@@ -126,7 +126,7 @@ def predict(
 def same_recipe(session: Session, request: launch.Request) -> list[Run]:
     """The finished runs that differ from this one in their seed alone, oldest first; code of today only."""
     with launch.explained():
-        fingerprint = registry.fingerprint(request.recipe)
+        fingerprint = registry.fingerprint(request.recipe, request.tier)
     wanted = store.RunFilter(recipe=request.recipe, tier=request.tier, status=RunStatus.FINISHED)
     changes = seed_groups.computing(_changes(request))
     runs = [
@@ -227,7 +227,7 @@ def kept_rates(request: launch.Request, home: Path) -> dict[str, Any] | None:
 def _file(request: launch.Request, home: Path) -> Path:
     """Of this recipe with these changes and code, on this device with so many threads."""
     with launch.explained():
-        fingerprint = registry.fingerprint(request.recipe)
+        fingerprint = registry.fingerprint(request.recipe, request.tier)
     key = [seed_groups.computing(_changes(request)), fingerprint, request.device, _asked(request), platform.node()]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return home / "rates" / f"{request.recipe}-{request.tier}-{digest[:16]}.json"

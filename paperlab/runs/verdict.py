@@ -69,9 +69,9 @@ def judge(
 ) -> Judgement:
     """What `measurements` say of `claim`.
 
-    `fingerprints` are those of the reproductions' code now, by name (where one is missing, nothing counts as
-    stale). `claims` holds the claims that an ordering or a trend runs through.  `unmeasured` says why there is
-    nothing to judge by, where the caller knows.
+    `fingerprints` are those of now, by "recipe/tier" and, for what needs no recipe, by the reproduction's name (where
+    one is missing, nothing counts as stale). `claims` holds the claims that an ordering or a trend runs through.
+    `unmeasured` says why there is nothing to judge by, where the caller knows.
     """
     if claim.confidence == MEMORY:
         return _without(claim, VerdictKind.NOT_ATTEMPTED, "not confirmed in a text: nothing can be held against it")
@@ -80,7 +80,7 @@ def judge(
         return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
     parts = _parts(claim, claims or {})
     mine = [measurement for measurement in measurements if measurement.claim_id in {part.id for part in parts}]
-    found = [_gather(part, mine, (fingerprints or {}).get(part.reproduction)) for part in parts]
+    found = [_gather(part, mine, _of_now(part, fingerprints or {})) for part in parts]
     for part, evidence in zip(parts, found, strict=True):
         if not evidence.by_seed:
             return _nothing_counts(claim, part, evidence, unmeasured)
@@ -112,6 +112,10 @@ def _parts(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
     if claim.kind is ClaimKind.TREND:
         return [claims[name] for name in claim.series]
     return [claim]
+
+
+def _of_now(claim: Claim, fingerprints: Mapping[str, str]) -> str | None:
+    return fingerprints.get(f"{claim.recipe}/{claim.tier}", fingerprints.get(claim.reproduction))
 
 
 def _gather(claim: Claim, measurements: Sequence[Measurement], fingerprint: str | None) -> _Evidence:

@@ -30,6 +30,12 @@ def tiny_copy(tmp_path, monkeypatch):
         del sys.modules[module]
 
 
+def reloaded(folder, module):
+    """Numbers are values, so a changed file counts once it is imported anew."""
+    sys.modules.pop(f"{folder.name}.{module}", None)
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+
+
 def test_a_reproduction_is_found_by_its_name_and_by_its_recipes(with_tiny):
     assert registry.get("tiny") is not None
     assert registry.get("tiny-next") == registry.get("tiny")
@@ -124,8 +130,61 @@ def test_the_fingerprint_follows_imports_and_nothing_else(tiny_copy):
     assert registry.fingerprint("tiny-next") != with_import
 
 
-def test_a_number_sign_in_a_string_is_not_a_comment(tiny_copy):
-    (tiny_copy / "recipes.py").write_text((tiny_copy / "recipes.py").read_text() + '\nMARK = "#1"\n')
+def test_a_number_of_one_recipe_changes_the_fingerprint_of_no_other(tiny_copy):
+    recipes = tiny_copy / "recipes.py"
+    code = registry.fingerprint("tiny-next")
+    before = {tier: registry.fingerprint("tiny-next", tier) for tier in ("full", "smoke")}
+    assert len({code, *before.values()}) == 3
+    recipes.write_text(recipes.read_text().replace('_recipe("smoke", 6)', '_recipe("smoke", 7)'))
+    reloaded(tiny_copy, "recipes")
+    assert registry.fingerprint("tiny-next") == code
+    assert registry.fingerprint("tiny-next", "full") == before["full"]
+    assert registry.fingerprint("tiny-next", "smoke") != before["smoke"]
+    assert registry.fingerprint("tiny-next", "full", code=code) == before["full"]
+
+
+def test_where_a_number_comes_from_and_what_it_needs_leave_the_fingerprint_alone(tiny_copy):
+    recipes = tiny_copy / "recipes.py"
+    before = registry.fingerprint("tiny-next", "smoke")
+    text = recipes.read_text()
+    for old, new in (
+        ("ours: it learns", "ours: well"),
+        ("memory_gb=0.1", "memory_gb=9"),
+        ('{"accuracy": 0.5}', "None"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    recipes.write_text(text)
+    reloaded(tiny_copy, "recipes")
+    assert registry.fingerprint("tiny-next", "smoke") == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SCALE = 2", "SCALE = _HALF * 4", "SCALE = 1\nfor _ in range(3):\n    SCALE += _", "SCALE = [1]\nSCALE.append(2)"],
+)
+def test_what_other_modules_import_from_the_recipes_is_code(tiny_copy, line):
+    recipes, task = tiny_copy / "recipes.py", tiny_copy / "task.py"
+    task.write_text(task.read_text().replace("from .recipes import", "from .recipes import SCALE,"))
+    own = recipes.read_text()
+    recipes.write_text(own + "\nSCALE = 1\n_HALF = 0.5\nUNUSED = 1\n")
     before = registry.fingerprint("tiny-next")
-    (tiny_copy / "recipes.py").write_text((tiny_copy / "recipes.py").read_text().replace('"#1"', '"#2"'))
+    recipes.write_text(own + "\nSCALE = 1\n_HALF = 0.5\nUNUSED = 2\n")
+    assert registry.fingerprint("tiny-next") == before
+    recipes.write_text(own + f"\n_HALF = 0.5\n{line}\nUNUSED = 1\n")
+    assert registry.fingerprint("tiny-next") != before
+
+
+def test_recipes_imported_as_a_module_are_code_as_a_whole(tiny_copy):
+    recipes, task = tiny_copy / "recipes.py", tiny_copy / "task.py"
+    task.write_text("from . import recipes\n" + task.read_text())
+    before = registry.fingerprint("tiny-next")
+    recipes.write_text(recipes.read_text() + "\nUNUSED = 2\n")
+    assert registry.fingerprint("tiny-next") != before
+
+
+def test_a_number_sign_in_a_string_is_not_a_comment(tiny_copy):
+    (tiny_copy / "task.py").write_text((tiny_copy / "task.py").read_text() + '\nMARK = "#1"\n')
+    before = registry.fingerprint("tiny-next")
+    (tiny_copy / "task.py").write_text((tiny_copy / "task.py").read_text().replace('"#1"', '"#2"'))
     assert registry.fingerprint("tiny-next") != before

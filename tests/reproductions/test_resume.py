@@ -52,7 +52,7 @@ def undisturbed(tmp_path_factory):
 def fingerprint(monkeypatch) -> str:
     """That of the real command, so that its runs can be finished in this process."""
     monkeypatch.setenv("PAPERLAB_REPRODUCTIONS", PACKAGE)
-    return registry.fingerprint("tiny-next")
+    return registry.fingerprint("tiny-next", "smoke")
 
 
 def test_3_steps_a_resume_and_3_steps_are_6_bit_for_bit(tmp_path, undisturbed):

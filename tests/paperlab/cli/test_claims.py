@@ -30,7 +30,7 @@ def run_of(home: Path, seed: int, value: float) -> None:
         home / "runs",
         recipe="claimed-next",
         seed=seed,
-        fingerprint=registry.fingerprint("claimed"),
+        fingerprint=registry.fingerprint("claimed-next", "smoke"),
         measurements=[accuracy(value)],
     )
 
@@ -90,7 +90,7 @@ def test_stale_claims_do_not_pass_the_gate(paperlab: Any, home: Path, monkeypatc
     for seed in (1, 2, 3):
         run_of(home, seed, seed / 10)
     assert paperlab("claims", "check", "--gate", "claimed:accuracy").code == 0
-    monkeypatch.setattr(registry, "fingerprint", lambda _: "e" * 64)
+    monkeypatch.setattr(registry, "fingerprint", lambda *_, **__: "e" * 64)
     stale = paperlab("claims", "check", "--gate", "claimed:accuracy", "--json")
     assert stale.code == 7
     assert verdicts(stale) == {"claimed:accuracy": "stale"}

@@ -37,7 +37,7 @@ def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             home / "runs",
             recipe=request.recipe,
             seed=request.seed,
-            fingerprint=registry.fingerprint("claimed"),
+            fingerprint=registry.fingerprint("claimed-next", "smoke"),
             overrides=dict(word.split("=") for word in request.overrides),
             measurements=[accuracy(0.5 + request.seed / 100)],
         )

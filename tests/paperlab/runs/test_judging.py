@@ -27,13 +27,15 @@ CLAIM = replace(
     recipe="transformer-base",
     tier="smoke",
 )
-CHECKS = {"transformer": structure.Check("f" * 64)}
+CHECKS = {"transformer": structure.Check("c" * 64)}
+TODAY = registry.fingerprint("transformer-base", "smoke", code="c" * 64)
 
 
 def measure(runs_dir: Path, engine: Engine, values: list[float], first: int = 1, **options: str) -> None:
     for seed, value in enumerate(values, start=first):
         measurement = directories.measured(CLAIM.id, value)
-        directories.finished(runs_dir, seed=seed, measurements=[measurement], **options)  # type: ignore[arg-type]
+        given = {"fingerprint": TODAY, **options}
+        directories.finished(runs_dir, seed=seed, measurements=[measurement], **given)  # type: ignore[arg-type]
     indexer.index(engine, runs_dir)
 
 
@@ -51,6 +53,23 @@ def test_runs_of_changed_code_leave_the_claim_stale(engine: Engine, runs_dir: Pa
     with read_only(engine) as reading:
         (verdict,) = judging.verdicts(reading, [CLAIM], CHECKS)
     assert verdict.kind is VerdictKind.STALE
+
+
+def test_a_number_changed_in_another_tier_leaves_the_verdict_as_it_is(
+    engine: Engine, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(runs_dir, engine, [1.0, 0.998, 1.0])
+    tuned = {tier: replace(registry.recipe("transformer-base", tier), name=f"tuned {tier}") for tier in registry.TIERS}
+    untouched = registry.recipe("transformer-base", "smoke")
+
+    def kind() -> VerdictKind:
+        with read_only(engine) as reading:
+            return judging.verdicts(reading, [CLAIM], CHECKS)[0].kind
+
+    monkeypatch.setattr(registry, "recipe", lambda _, tier: untouched if tier == "smoke" else tuned[tier])
+    assert kind() is VerdictKind.REPRODUCED
+    monkeypatch.setattr(registry, "recipe", lambda _, tier: tuned[tier])
+    assert kind() is VerdictKind.STALE
 
 
 def test_runs_with_overrides_are_not_comparable(engine: Engine, runs_dir: Path) -> None:
@@ -102,7 +121,7 @@ def test_a_structural_check_is_made_once_for_each_code(
     with read_only(engine) as reading:
         kinds = [verdict.kind for verdict in judging.verdicts(reading, claims, made)]
     assert kinds == [VerdictKind.REPRODUCED, VerdictKind.DIFFERS, VerdictKind.NOT_COMPARABLE]
-    monkeypatch.setattr(registry, "fingerprint", lambda _: "another")
+    monkeypatch.setattr(registry, "fingerprint", lambda *_, **__: "another")
     assert structure.known([claimed], tmp_path)[claimed].measurements == ()
 
 
