@@ -147,6 +147,13 @@ def recipe(recipe_name: str, tier: str) -> Recipe[Any, Any, Any]:
     return recipes[recipe_name, tier]
 
 
+def changed(recipe_name: str, tier: str, changes: Mapping[str, str]) -> dict[str, Any]:
+    """One tier's values with `{"optim.lr": "3e-4"}` applied.  Raises UnknownName; InvalidInput for a wrong field."""
+    module = importlib.import_module("reproductions.engine.recipe")
+    values: dict[str, Any] = module.to_dict(module.override(recipe(recipe_name, tier), changes))
+    return values
+
+
 def task(name: str) -> Callable[..., Any]:
     """The folder's Task class.  Imports torch."""
     return importlib.import_module(f"{get(name).folder}.task").Task  # type: ignore[no-any-return]

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from paperlab.cli import output
 from paperlab.errors import PaperlabError
 from paperlab.library import claims as library
 from paperlab.library import database as library_database
 from paperlab.runs import launch, predict
+from paperlab.runs import seeds as naming
 from paperlab.runs.calibration import Calibration, Ratios
 from paperlab.runs.predict import Interval, Prediction
 from paperlab.settings import Settings
 from paperlab.store.database import Session, read_only
 
 
-def show(place: Settings, request: launch.Request, *, afresh: bool, json_: bool) -> None:
-    """What this run is expected to take and to measure.  `afresh`: measured now, though it is known already."""
+def show(
+    place: Settings, request: launch.Request, *, afresh: bool, json_: bool, seeds: tuple[int, ...] | None = None
+) -> None:
+    """What this run is expected to take and to measure.  `afresh`: measured now, though it is known already.
+
+    With `seeds` also what a run of each of them would take, one after the other.
+    """
     claims = library.load()
     now = datetime.now(UTC)
     with _reading(place) as reading:
@@ -29,9 +36,19 @@ def show(place: Settings, request: launch.Request, *, afresh: bool, json_: bool)
             rates = predict.measure(request, home=place.home, now=now)
             said = predict.predict(reading, request, claims, home=place.home, now=now, rates=rates)
     if json_:
-        output.write_json({"recipe": request.recipe, "tier": request.tier, "seed": request.seed, **said.as_json()})
+        of = {"recipe": request.recipe, "tier": request.tier, "seed": request.seed}
+        output.write_json({**of, **said.as_json(), **({"all_seeds": _of_all(said, seeds)} if seeds else {})})
     else:
-        _write(said)
+        _write(said, seeds or ())
+
+
+def _of_all(said: Prediction, seeds: tuple[int, ...]) -> dict[str, Any]:
+    many = len(seeds)
+    return {
+        "seeds": seeds,
+        "seconds": None if said.seconds is None else many * said.seconds,
+        "device_hours": None if said.device_hours is None else many * said.device_hours,
+    }
 
 
 def kept_with(place: Settings, request: launch.Request) -> launch.Request:
@@ -55,13 +72,17 @@ def _reading(place: Settings) -> Iterator[Session | None]:
         yield opened
 
 
-def _write(said: Prediction) -> None:
+def _write(said: Prediction, seeds: tuple[int, ...]) -> None:
     least = "at least " if said.at_least else ""
     hours = None if said.seconds is None else f"{least}{_duration(said.seconds)}"
     memory = None if said.memory_bytes is None else f"{said.memory_bytes / 1e9:.2f} GB"
     spent = None if said.device_hours is None else f"{least}{said.device_hours:.3g} {said.unit}"
     for name, value in (("time", hours), ("memory", memory), ("cost", spent), ("basis", said.basis)):
         output.write_line(f"{name:<8}{output.cell(value)}")
+    if seeds and said.seconds is not None and said.device_hours is not None:
+        together = _duration(len(seeds) * said.seconds)
+        cost = f"{len(seeds) * said.device_hours:.3g} {said.unit}"
+        output.write_line(f"all     {naming.shown(seeds)}: {least}{together}, {least}{cost}")
     for note in said.notes:
         output.write_line(f"note    {note}")
     output.write_line("")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,12 +11,13 @@ import typer
 from paperlab import settings
 from paperlab.cli import claims as claims_command
 from paperlab.cli import forecast, output
+from paperlab.cli import seeds as seed_runs
 from paperlab.cli.runs import as_json, last_values
-from paperlab.entities import Claim, Measurement, MetricPoint, Run
+from paperlab.entities import Measurement, MetricPoint, Run
 from paperlab.errors import PaperlabError, TryAgain
 from paperlab.library import claims as library
 from paperlab.library import database as library_database
-from paperlab.runs import indexer, judging, launch, structure
+from paperlab.runs import findings, indexer, launch
 from paperlab.settings import Settings
 from paperlab.store import runs as store
 from paperlab.store.database import Engine, session
@@ -30,7 +30,14 @@ def reproduce(
     tier: Annotated[
         str, typer.Option(help="full (the paper's own setting), mini (an hour of one GPU) or smoke (a CPU, minutes).")
     ] = "full",
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and dropout.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and dropout (default: 1).", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N|LIST", help="A run a seed: 3 means seeds 1 to 3; 1,2,5 and 4-6 name them."),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be given more than once."),
@@ -50,7 +57,7 @@ def reproduce(
 
     The same command goes on with an unfinished run, and is done at once with a finished one.
 
-    Example: paperlab reproduce transformer-base --tier smoke
+    Example: paperlab reproduce transformer-base --tier smoke --seeds 3
     """
     if listing:
         _list(json_)
@@ -61,9 +68,14 @@ def reproduce(
         raise typer.BadParameter(f'"{device}" is not auto, cpu or cuda', param_hint="--device")
     place = settings.load()
     launch.check_name(name, tier)
-    request = launch.Request(name, tier, seed, tuple(overrides or ()), again, device, threads, quiet)
+    chosen = seed_runs.parsed(seeds, seed=seed, again=again and not predict)
+    first = chosen[0] if chosen else 1 if seed is None else seed
+    request = launch.Request(name, tier, first, tuple(overrides or ()), again, device, threads, quiet)
     if predict:
-        forecast.show(place, request, afresh=again, json_=json_)
+        forecast.show(place, request, afresh=again, json_=json_, seeds=chosen)
+        return
+    if chosen:
+        seed_runs.train(place, request, chosen, json_=json_)
         return
     ended = launch.run(forecast.kept_with(place, request), home=place.home)
     _tell(place, ended, json_, quiet)
@@ -101,12 +113,8 @@ def _show(place: Settings, engine: Engine, run_id: str, exit_code: int, *, json_
         run = store.get(writing, run_id)
         points = store.last_points(writing, run_id)
         measurements = store.measurements(writing, run_id=run_id)
-        claims = _touched(everything, measurements)
-        checks = structure.known({claim.reproduction for claim in claims}, place.home)
-        judged = judging.judgements(writing, claims, checks, among=everything)
-        judging.record(writing, claims, judged, now=datetime.now(UTC))
+        found = findings.judge(writing, everything, measurements, home=place.home, now=datetime.now(UTC))
     assert run is not None
-    found = [(claim, judged[claim.id].verdict) for claim in claims]
     if json_:
         verdicts = [claims_command.as_json(claim, verdict) for claim, verdict in found]
         output.write_json(_object(run, points, measurements) | {"verdicts": verdicts, "exit": exit_code})
@@ -122,12 +130,6 @@ def _show(place: Settings, engine: Engine, run_id: str, exit_code: int, *, json_
         claims_command.write_verdicts(found)
     elif measurements:
         output.talk("this tier judges no claim: see `paperlab runs show` for what it measured", quiet=quiet)
-
-
-def _touched(everything: Sequence[Claim], measurements: Sequence[Measurement]) -> list[Claim]:
-    """The claims that this run measured, and those that relate them to others."""
-    measured = {item.claim_id for item in measurements} - {None}
-    return [claim for claim in everything if measured & {claim.id, claim.better, claim.worse, *claim.series}]
 
 
 def _object(run: Run, points: list[MetricPoint], measurements: list[Measurement]) -> dict[str, Any]:

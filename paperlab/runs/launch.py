@@ -71,6 +71,8 @@ class Ended:
     """The name of the signal that killed the child, if one did."""
     refusal: Mapping[str, str] = field(default_factory=dict)
     """ "error" and "hint" as the child said them, where it refused."""
+    asked_to_stop: bool = False
+    """We were asked to stop while it ran, whatever the child made of it: it may have been at its end already."""
 
 
 def check_name(recipe: str, tier: str) -> registry.Reproduction:
@@ -98,7 +100,7 @@ def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
     """Trains, and waits for the end.  Raises NotReady where a package of training is missing."""
     require_packages()
     command = [python, "-m", "reproductions", *request.arguments(home / "runs")]
-    with _child(command, home, request.prediction) as child:
+    with _child(command, home, request.prediction) as (child, asked):
         written, _ = child.communicate()
     said = _last_object(written)
     return Ended(
@@ -108,6 +110,7 @@ def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
         status=said.get("status"),
         stopped_by=signal.Signals(-child.returncode).name if child.returncode < 0 else None,
         refusal={name: str(said[name]) for name in ("error", "hint") if name in said},
+        asked_to_stop=bool(asked),
     )
 
 
@@ -127,8 +130,11 @@ def explained() -> Iterator[None]:
 @contextlib.contextmanager
 def _child(
     command: Sequence[str], home: Path, prediction: Mapping[str, Any] | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """The child in a session of its own: a Ctrl-C reaches it once, through us, and not by the terminal as well."""
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """The child in a session of its own: a Ctrl-C reaches it once, through us, and not by the terminal as well.
+
+    With it the signals that asked us to stop.
+    """
     said = {} if prediction is None else {"PAPERLAB_PREDICTION": json.dumps(prediction)}
     child = subprocess.Popen(
         command,
@@ -140,8 +146,8 @@ def _child(
         preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, and this process has no threads
     )
     try:
-        with _forwarding(child):
-            yield child
+        with _forwarding(child) as asked:
+            yield child, asked
     finally:
         if child.poll() is None:
             child.terminate()
@@ -149,19 +155,18 @@ def _child(
 
 
 @contextlib.contextmanager
-def _forwarding(child: subprocess.Popen[str]) -> Iterator[None]:
+def _forwarding(child: subprocess.Popen[str]) -> Iterator[list[int]]:
     """Passes on being asked to stop, as SIGTERM; a Ctrl-C after that as itself, which ends the child at once."""
-    asked = False
+    asked: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
         child.send_signal(signal.SIGINT if asked and number == signal.SIGINT else signal.SIGTERM)
-        asked = True
+        asked.append(number)
 
     numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
     previous = {number: signal.signal(number, forward) for number in numbers}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

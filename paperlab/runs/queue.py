@@ -96,13 +96,13 @@ def _run(
             store.put_back(writing, entry.id, reason)
         raise
     said = ended.refusal.get("error", "")
-    stops = False
+    stops = ended.asked_to_stop  # also where the run was at its end just then
     with session(engine) as writing:
         if ended.exit_code == 0:
             store.end(writing, entry.id, store.FINISHED, now(), run_id=ended.run_id)
         elif ended.exit_code == errors.TRY_AGAIN:
             # Without a run of its own it was refused: another process trains it, and the next entry may be free.
-            stops = ended.run_id is not None and ended.stopped_by is None
+            stops |= ended.run_id is not None and ended.stopped_by is None
             why = f"its training was ended by {ended.stopped_by}" if ended.stopped_by else said or "stopped early"
             store.put_back(writing, entry.id, why, ended.run_id)
         elif ended.exit_code == errors.NOT_READY:

@@ -91,6 +91,7 @@ def test_being_asked_to_stop_asks_the_child_and_waits_for_its_checkpoint(tmp_pat
     said, _ = started.communicate(timeout=20)
     assert "exit_code=75" in said
     assert "status='SIGTERM'" in said
+    assert "asked_to_stop=True" in said
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")

@@ -95,6 +95,13 @@ def test_a_run_that_was_stopped_waits_again_and_stops_its_worker(engine: Engine,
     assert second.state == "waiting"
 
 
+def test_a_worker_that_is_asked_to_stop_at_the_very_end_of_a_run_takes_no_other(engine: Engine, home: Path) -> None:
+    add(engine, 1, 2)
+    (outcome,) = work(engine, home, launch.Ended(0, "run-1", Path("/runs/run-1"), "finished", asked_to_stop=True))
+    assert outcome.stops
+    assert states(engine) == ["finished", "waiting"]
+
+
 @pytest.mark.parametrize(
     ("ended", "state", "message"),
     [
