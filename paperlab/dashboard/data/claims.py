@@ -1,0 +1,84 @@
+"""Claims with what holds of them, as the pages read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from paperlab.dashboard.data import cache
+from paperlab.dashboard.data.cache import cached
+from paperlab.entities import Claim, Verdict
+from paperlab.library import claims as claims_library
+from paperlab.runs import judging, structure
+from paperlab.store import database, verdicts
+from paperlab.store.verdicts import LoggedVerdict
+from reproductions import registry
+
+_CHECKS_KEPT_S = 30.0
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    claim: Claim
+    verdict: Verdict
+
+
+@cached
+def verdict_changes(session: database.Session, limit: int) -> list[LoggedVerdict]:
+    """The newest entries of the log, newest first."""
+    return verdicts.history(session)[-limit:][::-1]
+
+
+def reproductions() -> tuple[registry.Reproduction, ...]:
+    return registry.all()
+
+
+def judged(wanted: Callable[[Claim], bool] = lambda _: True) -> list[JudgedClaim]:
+    """Claims with what holds of them now, in the order of the claims' files.  Checks and trains nothing for it."""
+    engine, state = cache.open_database()
+    checks = _checks(str(cache.settings().home))
+    known = tuple((name, check.fingerprint, len(check.measurements), check.failure) for name, check in checks.items())
+    return [item for item in _judged((*state, *_claim_files()), known, checks, engine) if wanted(item.claim)]
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _judged(
+    state: tuple[str | int, ...],
+    known: tuple[tuple[str, str, int, str], ...],
+    _checks: dict[str, structure.Check],
+    _engine: database.Engine,
+) -> list[JudgedClaim]:
+    del state, known  # they are the cache's key
+    claims = claims_library.load()
+    with database.read_only(_engine) as session:
+        verdict_of = {verdict.claim_id: verdict for verdict in judging.verdicts(session, claims, _checks)}
+    return [JudgedClaim(claim, verdict_of[claim.id]) for claim in claims]
+
+
+def _claim_files() -> list[int]:
+    """When each claims.toml was last written: an edit is seen at the next look."""
+    files = [registry.folder(name) / "claims.toml" for name in registry.names()]
+    return [file.stat().st_mtime_ns if file.is_file() else 0 for file in files]
+
+
+@st.cache_data(show_spinner=False, ttl=_CHECKS_KEPT_S)
+def _checks(home: str) -> dict[str, structure.Check]:
+    """Structural checks that `paperlab claims check` left on this machine, for the code of now."""
+    return structure.known(registry.names(), Path(home))
+
+
+def claims_of_paper(arxiv_id: str) -> list[JudgedClaim]:
+    """What this paper reports."""
+    return judged(lambda claim: claim.source == arxiv_id)
+
+
+def reproductions_of(arxiv_id: str) -> list[registry.Reproduction]:
+    return [each for each in reproductions() if any(source.id == arxiv_id for source in each.sources)]
+
+
+def own_bars(names: set[str]) -> list[JudgedClaim]:
+    """What paperlab itself asks of these reproductions: smaller tiers have references of their own."""
+    return judged(lambda claim: claim.reproduction in names and claim.source == "paperlab")

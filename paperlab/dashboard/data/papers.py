@@ -1,0 +1,40 @@
+"""Papers as the pages read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.dashboard.data.cache import cached
+from paperlab.entities import Paper, ProfileMatch
+from paperlab.library import papers as library
+from paperlab.library.papers import PaperDetails
+from paperlab.store import database, matches, papers
+from paperlab.store.papers import PaperFilter
+
+
+@dataclass(frozen=True)
+class PaperPage:
+    """Some papers, why they are relevant, and how many there are in all; `is_more` where no more were counted."""
+
+    papers: tuple[Paper, ...]
+    matches: dict[str, list[ProfileMatch]]
+    total: int
+    is_more: bool
+
+
+@cached
+def find_papers(session: database.Session, wanted: PaperFilter, limit: int, offset: int = 0) -> PaperPage:
+    found = library.list_papers(session, wanted, limit, offset)
+    why = matches.of_papers(session, [paper.arxiv_id for paper in found.papers])
+    return PaperPage(found.papers, why, found.total, found.is_more)
+
+
+@cached
+def paper(session: database.Session, arxiv_id: ArxivId) -> PaperDetails:
+    return library.show(session, arxiv_id)
+
+
+@cached
+def categories(session: database.Session) -> dict[str, int]:
+    return papers.category_counts(session)

@@ -1,0 +1,94 @@
+"""Runs as the pages read them: the directory first, the tables where it has gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from paperlab.dashboard.data import cache
+from paperlab.dashboard.data.cache import cached
+from paperlab.dashboard.follow import Progress, RunView, curves_of
+from paperlab.entities import Run, RunStatus
+from paperlab.errors import InvalidInput, UnknownName
+from paperlab.runs import changes
+from paperlab.store import database
+from paperlab.store import runs as stored_runs
+from paperlab.store.runs import RunFilter
+from reproductions.run_directory import ReproductionError, RunDirectory
+
+
+@cached
+def _indexed_runs(session: database.Session, wanted: RunFilter, limit: int) -> list[Run]:
+    return stored_runs.find(session, wanted, limit=limit)
+
+
+@cached
+def _stored_run(session: database.Session, run_id: str) -> RunView | None:
+    run = stored_runs.get(session, run_id)
+    if run is None:
+        return None
+    return RunView(
+        run=run,
+        curves=curves_of(run_id, stored_runs.points(session, run_id)),
+        samples=tuple(stored_runs.samples(session, run_id)),
+        measurements=tuple(stored_runs.measurements(session, run_id=run_id)),
+        events=(),
+        is_live=False,
+    )
+
+
+def runs(wanted: RunFilter | None = None, limit: int = 50) -> list[Run]:
+    """Newest first.  Those that are not indexed yet, or have gone on since, as their directories tell them."""
+    wanted = wanted or RunFilter()
+    held = {run.id: run for run in _indexed_runs(wanted, limit)}
+    for directory in _newest_directories(limit):
+        run = held.get(directory.id)
+        if run is not None and run.status is RunStatus.FINISHED:
+            continue
+        fresh = _described(directory)
+        if fresh is not None and _passes(fresh, wanted):
+            held[fresh.id] = fresh
+    return sorted(held.values(), key=lambda run: (run.created_at, run.id), reverse=True)[:limit]
+
+
+def run(run_id: str) -> RunView:
+    """One run with all that is known of it.  Raises UnknownName."""
+    if not run_id or Path(run_id).name != run_id or run_id.startswith("."):
+        raise InvalidInput(f'"{run_id}" is not the id of a run', "paperlab runs list")
+    stored = _stored_run(run_id)
+    path = cache.settings().runs_dir / run_id if stored is None else stored.run.path
+    if (path / "run.json").is_file():
+        return _progress(str(path)).look()
+    if stored is None:
+        raise UnknownName("run", run_id, [known.id for known in runs()], "paperlab runs list")
+    return stored
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _progress(path: str) -> Progress:
+    return Progress(RunDirectory(Path(path)))
+
+
+def _newest_directories(limit: int) -> list[RunDirectory]:
+    """The newest run directories of the home: their names begin with the time they were made at."""
+    folder = cache.settings().runs_dir
+    names = sorted((path.name for path in folder.iterdir()), reverse=True) if folder.is_dir() else []
+    return [RunDirectory(folder / name) for name in names if (folder / name / "run.json").is_file()][:limit]
+
+
+def _described(directory: RunDirectory) -> Run | None:
+    """The run, or None where the directory is damaged: the page of that run says why."""
+    try:
+        return changes.describe(directory, directory.events(), directory.result)
+    except (ReproductionError, *changes.UNREADABLE):
+        return None
+
+
+def _passes(run: Run, wanted: RunFilter) -> bool:
+    return (
+        wanted.reproduction in (None, run.reproduction)
+        and wanted.recipe in (None, run.recipe)
+        and wanted.tier in (None, run.tier)
+        and wanted.status in (None, run.status)
+    )
