@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 import threading
 import time
@@ -131,8 +130,12 @@ class Recorder:
         output: str,
         reference: str | None,
         decoding: Mapping[str, Any],
+        artifacts: Mapping[str, bytes] | None = None,
         **extra: Any,
     ) -> None:
+        """A line in samples.jsonl; `artifacts`: files that belong to it, by name, which are kept first."""
+        if artifacts:
+            extra["artifacts"] = {name: self.artifact(name, content) for name, content in artifacts.items()}
         line = {
             "step": step,
             "time": round(self._clock(), 3),
@@ -165,16 +168,18 @@ class Recorder:
             self.step = from_step
             self.event("resumed", from_step=from_step, **offsets, **fields)
 
-    def artifact(self, source: Path) -> Path:
-        """Keeps a copy under artifacts/, named by its content."""
-        digest = _sha256(source)
-        target = self.path / "artifacts" / f"{digest[:16]}{source.suffix}"
-        if not target.exists():
-            target.parent.mkdir(exist_ok=True)
-            temporary = target.with_name(f".{target.name}.tmp")
-            shutil.copyfile(source, temporary)
-            temporary.replace(target)
-        return target
+    def artifact(self, name: str, content: bytes) -> str:
+        """Keeps a file under artifacts/, named by its content, and tells `name` and hash in an event.
+
+        Returns its path inside the run directory.  The same content is kept once, under however many names.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        file = f"artifacts/{digest[:16]}{Path(name).suffix}"
+        with self._guard:
+            (self.path / "artifacts").mkdir(exist_ok=True)
+            write_whole(self.path / file, content)
+            self.event("artifact", name=name, file=file, sha256=digest, bytes=len(content))
+        return file
 
     def result(self, measurements: Sequence[Mapping[str, Any]], **fields: Any) -> None:
         """Writes result.json, after which the run is finished."""
@@ -291,6 +296,12 @@ class RunDirectory:
     def samples(self) -> list[dict[str, Any]]:
         """The samples that count; see `metrics`."""
         return self._effective("samples")
+
+    def artifacts(self) -> list[dict[str, Any]]:
+        """{"name", "file", "sha256", "bytes", "step"} of every artifact, in order of writing, each file once."""
+        told = {(event["name"], event["file"]): event for event in self.events() if event["event"] == "artifact"}
+        keys = ("name", "file", "sha256", "bytes", "step")
+        return [{key: event.get(key) for key in keys} for event in told.values()]
 
     def read_metrics(self, after_offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Raw points after a byte offset and the offset to go on from, for a page that follows a run.
@@ -472,11 +483,6 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _document(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _iso(seconds: float) -> str:

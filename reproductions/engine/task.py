@@ -57,7 +57,10 @@ class Task(Protocol):
         ...
 
     def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:
-        """A few {"source", "output", "reference", "decoding"}."""
+        """A few {"source", "output", "reference", "decoding"}.
+
+        Where "artifacts" is among the keys, it maps names to contents of files that belong to the sample (drawings).
+        """
         ...
 
     def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:

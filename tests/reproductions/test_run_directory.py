@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, datetime
@@ -248,14 +249,27 @@ def test_a_line_that_met_a_full_disk_is_completed_once_there_is_room(run, monkey
     assert [point["value"] for point in run.metrics()] == [1.5]
 
 
-def test_an_artifact_is_kept_once_under_its_content(run, tmp_path):
-    plot = tmp_path / "plot.svg"
-    plot.write_text("<svg/>")
+def test_an_artifact_is_kept_once_under_its_content(run):
     with Recorder(run.path) as recorder:
-        kept = recorder.artifact(plot)
-        assert recorder.artifact(plot) == kept
-    assert kept.read_text() == "<svg/>"
-    assert [path.name for path in (run.path / "artifacts").iterdir()] == [kept.name]
+        recorder.step = 3
+        kept = recorder.artifact("plot.svg", b"<svg/>")
+        assert recorder.artifact("plot.svg", b"<svg/>") == kept
+        assert recorder.artifact("other.svg", b"<svg/>") == kept
+    assert (run.path / kept).read_text() == "<svg/>"
+    assert [path.name for path in (run.path / "artifacts").iterdir()] == [Path(kept).name]
+    told = {"file": kept, "sha256": hashlib.sha256(b"<svg/>").hexdigest(), "bytes": 6, "step": 3}
+    assert run.artifacts() == [{"name": name, **told} for name in ("plot.svg", "other.svg")]
+
+
+def test_a_sample_brings_its_files_along(run):
+    with Recorder(run.path) as recorder:
+        given = {"step": 1, "source": "two", "output": "zwei", "reference": None, "decoding": {"beam": 1}}
+        recorder.sample(**given, artifacts={"attention.svg": b"<svg/>"})
+        recorder.sample(**given)
+    with_file, without = run.samples()
+    (kept,) = run.artifacts()
+    assert with_file["artifacts"] == {"attention.svg": kept["file"]}
+    assert "artifacts" not in without
 
 
 def test_recording_is_cheap(run):
