@@ -32,7 +32,10 @@ TIERS = ("full", "mini", "smoke")
 _NOT_FINGERPRINTED = (
     "reproductions.registry",
     "reproductions.run_directory",
+    "reproductions.run_files",
+    "reproductions.code_tree",
     "reproductions.engine.provenance",
+    "reproductions.engine.energy",
 )
 # Parts of a recipe that compute nothing: where numbers come from, what they need, what was expected of them.
 _SAYS_ONLY = ("places", "needs", "predicted")
@@ -189,7 +192,28 @@ def readme(name: str) -> str:
     return (folder(name) / "README.md").read_text(encoding="utf-8")
 
 
-def fingerprint(name: str, tier: str | None = None, *, code: str | None = None) -> str:
+def recipe_values(recipe_name: str, tier: str, overrides: Mapping[str, str]) -> dict[str, Any]:
+    """The recipe with the overrides applied, as run.json keeps it.  Raises UnknownName, InvalidInput."""
+    recipes = importlib.import_module("reproductions.engine.recipe")
+    values: dict[str, Any] = recipes.to_dict(recipes.override(recipe(recipe_name, tier), overrides))
+    return values
+
+
+def data_files() -> dict[str, str]:
+    """The SHA-256 of every file that data/manifest.toml has one of, by URL."""
+    tables = tomllib.loads((Path(__file__).parent / "data" / "manifest.toml").read_text(encoding="utf-8")).values()
+    files = [file for table in tables for file in table.get("file", {}).values()]
+    return {file["url"]: file["sha256"] for file in files if file.get("sha256")}
+
+
+def fingerprint(
+    name: str,
+    tier: str | None = None,
+    *,
+    code: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+) -> str:
     """SHA-256 over every module of ours that computes something in a run of `name`, without its prose.
 
     The modules are found by following import statements from the folder's task and recipes and from the
@@ -197,16 +221,19 @@ def fingerprint(name: str, tier: str | None = None, *, code: str | None = None) 
     recipes.py only what other modules import from it by name.  With a `tier`, the values of that tier of the recipe
     `name` count too, so that a number changed in one recipe leaves the runs of the others as they are.  `code` is
     what this function gave for the reproduction without a tier, where the caller holds it already.
+
+    For another state of the code: `root`, the folder with it, of which nothing is executed, and `values`, the recipe's
+    values there.
     """
     if tier is None:
-        return _code_fingerprint(get(name).folder)
-    values = asdict(recipe(name, tier))
+        return _code_fingerprint(get(name).folder, root)
+    values = asdict(recipe(name, tier)) if values is None else values
     counted = {part: value for part, value in values.items() if part not in _SAYS_ONLY}
     text = json.dumps(counted, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(f"{code or _code_fingerprint(get(name).folder)}\n{text}\n".encode()).hexdigest()
+    return hashlib.sha256(f"{code or _code_fingerprint(get(name).folder, root)}\n{text}\n".encode()).hexdigest()
 
 
-def _code_fingerprint(package: str) -> str:
+def _code_fingerprint(package: str, root: Path | None) -> str:
     roots = {"reproductions", package.partition(".")[0]}
     queue = [f"{package}.task", f"{package}.recipes", "reproductions.engine.trainer"]
     sources: dict[str, tuple[str, ast.Module]] = {}
@@ -215,11 +242,11 @@ def _code_fingerprint(package: str) -> str:
         module = queue.pop()
         if module in sources or module in _NOT_FINGERPRINTED or module.partition(".")[0] not in roots:
             continue
-        path = _source_file(module)
+        path = _source_file(module, root)
         source = path.read_text(encoding="utf-8")
         sources[module] = source, ast.parse(source)
         within = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        for imported, name in _imports(sources[module][1], within):
+        for imported, name in _imports(sources[module][1], within, root):
             queue.append(imported)
             named.setdefault(imported, set()).add(name)
     digest = hashlib.sha256()
@@ -255,21 +282,34 @@ def _recipes(recipe_name: str) -> dict[tuple[str, str], Recipe[Any, Any, Any]]:
     return recipes
 
 
-def _source_file(module: str) -> Path:
+def _source_file(module: str, root: Path | None = None) -> Path:
+    if root is not None:
+        path = _file_below(root, module)
+        if path is None:
+            raise UnknownName(f"the module {module} is not below {root}")
+        return path
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise UnknownName(f"the module {module} cannot be found", "install the package again")
     return Path(spec.origin)
 
 
-def _has_submodule(base: str, name: str) -> bool:
+def _file_below(root: Path, module: str) -> Path | None:
+    place = root.joinpath(*module.split("."))
+    candidates = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+    return next((path for path in candidates if path.is_file() and not path.is_symlink()), None)
+
+
+def _has_submodule(base: str, name: str, root: Path | None) -> bool:
+    if root is not None:
+        return _file_below(root, f"{base}.{name}") is not None
     spec = importlib.util.find_spec(base)
     if spec is None or spec.submodule_search_locations is None:
         return False  # asking a plain module for a submodule would execute it
     return importlib.util.find_spec(f"{base}.{name}") is not None
 
 
-def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
+def _imports(tree: ast.Module, package: str, root: Path | None) -> Iterator[tuple[str, str]]:
     """(module, the name imported from it, or "*" for the module itself)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -282,7 +322,8 @@ def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
             if base.partition(".")[0] != package.partition(".")[0] and not base.startswith("reproductions"):
                 continue
             for alias in node.names:
-                yield (f"{base}.{alias.name}", "*") if _has_submodule(base, alias.name) else (base, alias.name)
+                is_module = _has_submodule(base, alias.name, root)
+                yield (f"{base}.{alias.name}", "*") if is_module else (base, alias.name)
 
 
 def _without_prose(source: str, tree: ast.Module) -> list[str]:

@@ -21,12 +21,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reproductions import run_files
 from reproductions.registry import InvalidInput, ReproductionError, TryAgain
+from reproductions.run_files import sync_folder, write_whole
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Busy", "Recorder", "ReproductionError", "RunDirectory", "find_runs", "home", "new_run_id", "run_folders"]
+__all__ = [
+    "Busy",
+    "Recorder",
+    "ReproductionError",
+    "RunDirectory",
+    "find_runs",
+    "home",
+    "new_run_id",
+    "run_folders",
+    "sync_folder",
+    "write_whole",
+]
 
 FORMAT = 1
 HEARTBEAT_SECONDS = 5.0
@@ -56,31 +69,6 @@ def new_run_id(now: datetime, recipe: str, tier: str, token: str) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{recipe}-{tier}-{token}"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replaces a file in one step: after a crash it holds the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames inside `folder` survive a power cut."""
-    if sys.platform == "win32":
-        return  # folders cannot be opened there
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class Recorder:
     """The only writer of a run directory.  Raises Busy where another process holds it.
 
@@ -92,6 +80,8 @@ class Recorder:
         self.path = path
         self.attempt = 1
         self.step = 0
+        self.meter: Callable[[], Mapping[str, Any] | None] = lambda: None  # this attempt's energy: engine/energy.py
+        self._closing: dict[str, Any] = {}
         self._clock = clock
         self._guard = threading.RLock()
         self._heartbeat = _lock(path / "heartbeat")
@@ -147,6 +137,11 @@ class Recorder:
 
     def event(self, kind: str, **fields: Any) -> None:
         """A line in events.jsonl, on the disk when this returns, after all that was recorded before it."""
+        energy = self.meter()
+        if energy is not None:
+            fields["energy_joules"] = round(energy["joules"], 3)
+        if kind == "finished":
+            fields |= self._closing
         with self._guard:
             self.flush()
             line = {
@@ -173,16 +168,24 @@ class Recorder:
 
         Returns its path inside the run directory.  The same content is kept once, under however many names.
         """
-        digest = hashlib.sha256(content).hexdigest()
-        file = f"artifacts/{digest[:16]}{Path(name).suffix}"
         with self._guard:
-            (self.path / "artifacts").mkdir(exist_ok=True)
-            write_whole(self.path / file, content)
+            file = self.keep(content, Path(name).suffix)
+            digest = hashlib.sha256(content).hexdigest()
             self.event("artifact", name=name, file=file, sha256=digest, bytes=len(content))
         return file
 
+    def keep(self, content: bytes, suffix: str) -> str:
+        """Keeps `content` under artifacts/ without a word in the events.  Returns its path inside the directory."""
+        file = f"artifacts/{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+        (self.path / "artifacts").mkdir(exist_ok=True)
+        write_whole(self.path / file, content)
+        return file
+
     def result(self, measurements: Sequence[Mapping[str, Any]], **fields: Any) -> None:
-        """Writes result.json, after which the run is finished."""
+        """Writes result.json, after which the run is finished.
+
+        It has the hashes of the files written before it; the event `finished`, which comes after, has its own.
+        """
         self.flush()
         finished = _iso(self._clock())
         content = {
@@ -190,9 +193,13 @@ class Recorder:
             "finished_at": finished,
             "step": self.step,
             **fields,
+            "energy": run_files.energy(RunDirectory(self.path).events(), self.attempt, self.meter()),
             "measurements": list(measurements),
+            "files": run_files.table(self.path),
         }
-        write_whole(self.path / "result.json", _document(content))
+        document = _document(content)
+        write_whole(self.path / "result.json", document)
+        self._closing = {"result_sha256": hashlib.sha256(document).hexdigest()}
 
     def beat(self) -> None:
         """Says "still alive" in place.  By the inode a reader tells this file from a copy of it."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,7 @@ from typing import Any
 
 from reproductions.registry import InvalidInput, NotReady
 from reproductions.run_directory import Recorder, RunDirectory, find_runs, new_run_id
-
-if sys.platform != "win32":
-    import fcntl
+from reproductions.run_files import only_one
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,15 @@ def open_run(
     now: datetime,
     describe: Callable[[], Mapping[str, Any]],
     talk: Callable[[str], None],
+    keep: Callable[[Recorder], None] = lambda _: None,
 ) -> Opened:
-    """Finds or creates the run.  `describe` gives the rest of run.json for a new one.
+    """Finds or creates the run.  `describe` gives the rest of run.json for a new one, `keep` its first artifacts.
 
     Raises Busy (exit 75) where another process is writing it, InvalidInput (exit 3) where the code has changed since
     an unfinished run began.
     """
     _make(runs_dir)
-    with _only_one(runs_dir / ".lock"):
+    with only_one(runs_dir):
         found = find_runs(runs_dir, on_skip=lambda path, why: talk(f"left aside as incomplete: {path} ({why})"))
         run = _match(found, identity)
         if run is not None and run.result is not None:
@@ -82,6 +80,7 @@ def open_run(
         run.path.mkdir()
         with contextlib.ExitStack() as on_failure:
             recorder = on_failure.enter_context(Recorder(run.path))
+            keep(recorder)  # before run.json, which names them
             recorder.describe(content)
             on_failure.pop_all()  # described: the lock is now the caller's to let go
         return Opened(run, recorder, is_new=True)
@@ -118,11 +117,3 @@ def _same_command(run: Mapping[str, Any], identity: Identity) -> bool:
 
 def _same_code(run: Mapping[str, Any], identity: Identity) -> bool:
     return bool(run["fingerprint"] == identity.fingerprint and run["recipe_values"] == identity.recipe_values)
-
-
-@contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    with path.open("ab") as file:
-        if sys.platform != "win32":
-            fcntl.flock(file, fcntl.LOCK_EX)  # held for milliseconds, and let go when the file is closed
-        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from reproductions.engine import distributed, failures, machine, provenance, trainer
+from reproductions.engine import distributed, energy, failures, machine, provenance, trainer
 from reproductions.engine.identity import Identity, open_run
 from reproductions.engine.interrupts import Interrupts
 from reproductions.engine.recipe import Recipe, to_dict
@@ -54,10 +55,13 @@ def train(
         precision = trainer.precision(recipe, world.device)
         identity = Identity(recipe.name, recipe.tier, seed, overrides or {}, to_dict(recipe), fingerprint, again)
         recorder: Recorder | None = None
+        source = provenance.Source({})
 
         def describe() -> dict[str, Any]:
+            nonlocal source
             here = machine.here(str(world.device))
             machine.check(recipe, tiers, here, runs_dir)
+            source = provenance.code(provenance.ROOT)
             return {
                 "reproduction": recipe.reproduction,
                 "command": list(command),
@@ -65,6 +69,7 @@ def train(
                 "prediction": None if prediction is None else dict(prediction),
                 "provenance": provenance.describe(
                     here,
+                    source,
                     device=str(world.device),
                     threads=torch.get_num_threads(),
                     precision="fp32" if precision is None else "bf16",
@@ -72,9 +77,13 @@ def train(
                 ),
             }
 
+        def keep(recorder: Recorder) -> None:
+            if source.diff is not None:
+                recorder.keep(source.diff, ".diff")
+
         def find() -> tuple[Path, bool]:
             nonlocal recorder
-            opened = open_run(runs_dir, identity, now=now, describe=describe, talk=talk)
+            opened = open_run(runs_dir, identity, now=now, describe=describe, talk=talk, keep=keep)
             recorder = opened.recorder
             return opened.run.path, recorder is None
 
@@ -86,6 +95,8 @@ def train(
             return run
         if recorder is not None:
             leaving.enter_context(recorder)
+            names = energy.gpus(str(world.device), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+            recorder.meter = leaving.enter_context(energy.metered(energy.library(), names))
         interrupts = leaving.enter_context(Interrupts(max_seconds))
         leaving.enter_context(failures.noted(recorder))
         task = make_task(recipe=recipe, data_home=data_home, device=world.device, seed=seed)
