@@ -316,6 +316,44 @@ class Measurement:
     signature: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """What the run changed in its recipe (`--set`)."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each data file that the run read, by its place; empty where it read none."""
+
+
+class DecisionKind(StrEnum):
+    CONFIRMED = "confirmed"
+    RETRACTED = "retracted"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What somebody decided about a claim."""
+
+    claim_id: str
+    kind: DecisionKind
+    reason: str
+    content_hash: str
+    """Of the claim as it stood: a claim that changes has to be decided about anew."""
+    decided_at: datetime
+    decided_by: str = ""
+    source_version: int | None = None
+    """The newest version of its paper that was held then; None where none was."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A finished run made again with other code, and laid beside the first: bit for bit the same, or not."""
+
+    recipe: str
+    before: str
+    """Fingerprint of the first run's code."""
+    after: str
+    equal: bool
+    run_before: str
+    run_after: str
+    details: Mapping[str, Any]
+    """What was compared: tier, seed, threads, device, values, the weights' SHA-256; where they part."""
+    replayed_at: datetime
 
 
 class VerdictKind(StrEnum):

@@ -174,6 +174,13 @@ def machine() -> dict[str, Any]:
     return asdict(importlib.import_module("reproductions.engine.machine").here("cpu"))
 
 
+def data_hashes() -> dict[str, str]:
+    """The SHA-256 that the manifest names for each data file now, by its place on a mirror; files without one are left
+    out."""
+    datasets = importlib.import_module("reproductions.data.manifest").load().values()
+    return {file.path: file.sha256 for dataset in datasets for file in dataset.files.values() if file.sha256}
+
+
 def folder(name: str) -> Path:
     """Where the reproduction's files lie."""
     return _source_file(get(name).folder).parent

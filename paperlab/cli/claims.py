@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from paperlab import settings
-from paperlab.cli import output
+from paperlab.cli import claim_decisions, forecast, output, verdict_table
 from paperlab.cli.runs import Json, refreshed
-from paperlab.entities import Claim, ClaimKind, Verdict, VerdictKind
+from paperlab.entities import ClaimKind, VerdictKind
 from paperlab.errors import CLAIM_DIFFERS, CLAIM_INCONCLUSIVE
 from paperlab.library import claims as library
+from paperlab.runs import calibration as calibrating
 from paperlab.runs import judging, structure
+from paperlab.store import decisions, verdicts
 from paperlab.store.database import read_only, session
 
 app = typer.Typer(help="What papers report, what our runs measured, and what holds.", no_args_is_help=True)
+
+app.command()(claim_decisions.confirm)
+app.command()(claim_decisions.retract)
 
 Source = Annotated[str | None, typer.Option(help="Only claims of this source, such as 1706.03762.")]
 Kind = Annotated[ClaimKind | None, typer.Option(help="Only claims of this kind.")]
@@ -43,7 +47,7 @@ def list_(
     with read_only(engine) as reading:
         judged = judging.judgements(reading, selected, checks, among=everything)
     found = [(claim, judged[claim.id].verdict) for claim in selected]
-    _show([(claim, held) for claim, held in found if verdict is None or held.kind is verdict], json_)
+    verdict_table.show([(claim, held) for claim, held in found if verdict is None or held.kind is verdict], json_)
 
 
 @app.command()
@@ -70,10 +74,10 @@ def check(
     checks = structure.known({claim.reproduction for claim in selected}, place.home)
     checks |= structure.check(structural, place.home)
     with session(engine) as writing:
-        judged = judging.judgements(writing, selected, checks, among=everything)
+        judged = judging.judgements(writing, selected, checks, among=everything, afresh=True)
         changed = judging.record(writing, selected, judged, now=datetime.now(UTC))
     found = [(claim, judged[claim.id].verdict) for claim in selected]
-    _show(found, json_, changed=[verdict.claim_id for verdict in changed])
+    verdict_table.show(found, json_, changed=[verdict.claim_id for verdict in changed])
     counts = Counter(verdict.kind for _, verdict in found)
     summary = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in VerdictKind if counts[verdict])
     noun = "claim" if len(found) == 1 else "claims"
@@ -84,57 +88,47 @@ def check(
         raise typer.Exit(CLAIM_INCONCLUSIVE)
 
 
-def write_verdicts(found: Sequence[tuple[Claim, Verdict]]) -> None:
-    """The table of claims, their numbers and what holds."""
-    columns = ("claim", "verdict", "reported", "measured", "seeds", "place", "statement", "reason")
-    output.write_table(
-        columns,
-        [
-            (
-                claim.id,
-                verdict.kind,
-                reported(claim),
-                measured(verdict),
-                verdict.seeds or None,
-                claim.place_text,
-                claim.statement,
-                verdict.reason,
-            )
-            for claim, verdict in found
-        ],
-    )
+@app.command()
+def show(claim: Annotated[str, typer.Argument(help="A claim's id.")], json_: Json = False) -> None:
+    """Show one claim: what its source says and where, what holds of it, who decided about it, and what held before.
 
-
-def as_json(claim: Claim, verdict: Verdict) -> dict[str, Any]:
-    """A claim with its verdict as one object; `id` is the claim's."""
-    held = output.plain(verdict)
-    del held["claim_id"]
-    return {**output.plain(claim), "verdict": held.pop("kind"), **held}
-
-
-def reported(claim: Claim) -> str:
-    """What the source says, in short: "27.3 BLEU", "at least 0.99", "better > worse"."""
-    if claim.value is None:
-        return "better > worse" if claim.kind is ClaimKind.ORDERING else str(claim.relation)
-    number = f"{claim.value:.6g} {claim.unit}".rstrip()
-    if claim.kind is ClaimKind.BOUND:
-        return f"{(claim.relation or '').replace('-', ' ')} {number}"
-    return number
-
-
-def measured(verdict: Verdict) -> str | None:
-    """What the runs say: the mean, with its confidence interval where there is one."""
-    if verdict.measured is None:
-        return None
-    if verdict.interval is None:
-        return f"{verdict.measured:.6g}"
-    return f"{verdict.measured:.6g} [{verdict.interval[0]:.6g}, {verdict.interval[1]:.6g}]"
-
-
-def _show(found: Sequence[tuple[Claim, Verdict]], json_: bool, **more: Any) -> None:
+    Example: paperlab claims show 1706.03762:table-2:base:wmt14-en-de:bleu
+    """
+    place = settings.load()
+    everything = library.load()
+    found = library.get(everything, claim)
+    engine = refreshed(place)
+    checks = structure.known([found.reproduction], place.home)
+    with read_only(engine) as reading:
+        held = judging.judgements(reading, [found], checks, among=everything)[found.id].verdict
+        decided = decisions.history(reading, {found.id})
+        before = verdicts.history(reading, found.id)
     if json_:
-        output.write_json(
-            {"claims": [as_json(claim, verdict) for claim, verdict in found], "total": len(found), **more}
-        )
+        output.write_json({**verdict_table.as_json(found, held), "decisions": decided, "log": before})
         return
-    write_verdicts(found)
+    verdict_table.write_claim(found, held)
+    if decided:
+        output.write_line("")
+        columns = ("decided", "decision", "by", "reason")
+        output.write_table(columns, [(each.decided_at, each.kind, each.decided_by, each.reason) for each in decided])
+    if before:
+        output.write_line("")
+        output.write_table(
+            ("judged", "verdict", "measured", "reason"),
+            [(each.judged_at, each.kind, each.measured, each.reason) for each in before],
+        )
+
+
+@app.command()
+def calibration(json_: Json = False) -> None:
+    """Lay what was predicted of runs before they began beside what they took and measured.
+
+    Example: paperlab claims calibration
+    """
+    engine = refreshed(settings.load())
+    with read_only(engine) as reading:
+        found = calibrating.calibration(reading)
+    if json_:
+        output.write_json({**output.plain(found), "says": found.says})
+        return
+    forecast.write_calibration(found)

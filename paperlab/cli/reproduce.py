@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import claims as claims_command
-from paperlab.cli import forecast, output
+from paperlab.cli import forecast, output, verdict_table
 from paperlab.cli import seeds as seed_runs
 from paperlab.cli.runs import as_json, last_values
 from paperlab.entities import Measurement, MetricPoint, Run
@@ -116,7 +115,7 @@ def _show(place: Settings, engine: Engine, run_id: str, exit_code: int, *, json_
         found = findings.judge(writing, everything, measurements, home=place.home, now=datetime.now(UTC))
     assert run is not None
     if json_:
-        verdicts = [claims_command.as_json(claim, verdict) for claim, verdict in found]
+        verdicts = [verdict_table.as_json(claim, verdict) for claim, verdict in found]
         output.write_json(_object(run, points, measurements) | {"verdicts": verdicts, "exit": exit_code})
         return
     output.write_line(f"run     {run.id}")
@@ -127,7 +126,7 @@ def _show(place: Settings, engine: Engine, run_id: str, exit_code: int, *, json_
         output.write_table(("metric", "last value", "step"), last_values(points))
     if found:
         output.write_line("")
-        claims_command.write_verdicts(found)
+        verdict_table.write_verdicts(found)
     elif measurements:
         output.talk("this tier judges no claim: see `paperlab runs show` for what it measured", quiet=quiet)
 

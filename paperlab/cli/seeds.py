@@ -11,8 +11,7 @@ from typing import Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import claims as claims_command
-from paperlab.cli import forecast, output
+from paperlab.cli import forecast, output, verdict_table
 from paperlab.entities import Claim, Run, Verdict
 from paperlab.errors import TRY_AGAIN, PaperlabError
 from paperlab.library import claims as library
@@ -112,7 +111,7 @@ def _object(
             for seed, ended in zip(chosen, done, strict=False)
         ],
         "summary": shown.summaries,
-        "verdicts": [claims_command.as_json(claim, verdict) for claim, verdict in shown.verdicts],
+        "verdicts": [verdict_table.as_json(claim, verdict) for claim, verdict in shown.verdicts],
     }
 
 
@@ -130,7 +129,7 @@ def _write(request: launch.Request, chosen: tuple[int, ...], done: Sequence[laun
         write_summaries(shown.summaries)
     if shown.verdicts:
         output.write_line("")
-        claims_command.write_verdicts(shown.verdicts)
+        verdict_table.write_verdicts(shown.verdicts)
     elif shown.summaries:
         output.talk("this tier judges no claim", quiet=request.quiet)
 

@@ -51,7 +51,7 @@ def judge(
     """
     claims = touched(everything, measurements)
     checks = structure.known({claim.reproduction for claim in claims}, home)
-    judged = judging.judgements(session, claims, checks, among=everything)
+    judged = judging.judgements(session, claims, checks, among=everything, afresh=True)
     judging.record(session, claims, judged, now=now)
     return [(claim, judged[claim.id].verdict) for claim in claims]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from paperlab.entities import Claim, ClaimKind, Measurement, Verdict
-from paperlab.runs import verdict
+from paperlab.entities import Claim, ClaimKind, Measurement, Verdict, VerdictKind
+from paperlab.runs import decisions, verdict
+from paperlab.runs.evidence import Today
 from paperlab.runs.structure import Check
 from paperlab.store import runs as store
 from paperlab.store import verdicts as log
@@ -16,13 +18,21 @@ from paperlab.store.database import Session
 from reproductions import registry
 from reproductions.registry import UnknownName
 
+_HELD = (VerdictKind.REPRODUCED, VerdictKind.DIFFERS, VerdictKind.INCONCLUSIVE)
+
 
 def judgements(
-    session: Session, claims: Iterable[Claim], checks: Mapping[str, Check], *, among: Iterable[Claim] | None = None
+    session: Session,
+    claims: Iterable[Claim],
+    checks: Mapping[str, Check],
+    *,
+    among: Iterable[Claim] | None = None,
+    afresh: bool = False,
 ) -> dict[str, verdict.Judgement]:
     """The judgement of each claim, by id, from what is indexed and checked now.
 
-    `among` are all claims that an ordering or a trend may name (default: `claims`).
+    `among` are all claims that an ordering or a trend may name (default: `claims`).  A claim that has changed since
+    its verdict was logged is stale; `afresh` judges it as it stands now, for who is going to log that.
     """
     wanted = list(claims)
     everything = {claim.id: claim for claim in (wanted if among is None else among)}
@@ -31,17 +41,28 @@ def judgements(
     for item in measured:
         if item.claim_id is not None:
             by_claim[item.claim_id].append(item)
-    fingerprints = _fingerprints(everything.values(), checks)
-    return {
+    today = Today(_fingerprints(everything.values(), checks), registry.data_hashes())
+    standings = decisions.standings(session, {**everything, **{claim.id: claim for claim in wanted}}.values())
+    judged = {
         claim.id: verdict.judge(
             claim,
             [item for name in _measured_through(claim) for item in by_claim[name]],
-            fingerprints=fingerprints,
+            today=today,
             claims=everything,
+            standings=standings,
             unmeasured=_why_unmeasured(claim, checks),
         )
         for claim in wanted
     }
+    return judged if afresh else unless_changed(session, wanted, judged)
+
+
+def unless_changed(
+    session: Session, claims: Iterable[Claim], judged: Mapping[str, verdict.Judgement]
+) -> dict[str, verdict.Judgement]:
+    """These judgements, stale where the last verdict that was logged is about the claim as it stood before a change."""
+    logged = log.latest_of(session, judged)
+    return {claim.id: _unless_changed(claim, judged[claim.id], logged.get(claim.id)) for claim in claims}
 
 
 def verdicts(session: Session, claims: Iterable[Claim], checks: Mapping[str, Check]) -> list[Verdict]:
@@ -72,6 +93,18 @@ def _fingerprints(claims: Iterable[Claim], checks: Mapping[str, Check]) -> dict[
             with contextlib.suppress(UnknownName):  # the recipe is gone: no run has the fingerprint of what is left
                 found[key] = registry.fingerprint(claim.recipe, claim.tier, code=found[claim.reproduction])
     return found
+
+
+def _unless_changed(claim: Claim, judged: verdict.Judgement, last: log.LoggedVerdict | None) -> verdict.Judgement:
+    if last is None or last.kind not in _HELD or judged.verdict.kind not in _HELD:
+        return judged
+    if last.computed_from.get("claim") == decisions.content_hash(claim):
+        return judged
+    reason = (
+        f"was {last.kind.value} on {last.judged_at:%Y-%m-%d}, but the claim has changed since; to judge it as it is "
+        f"now: paperlab claims check {claim.id}"
+    )
+    return replace(judged, verdict=replace(judged.verdict, kind=VerdictKind.STALE, reason=reason, seeds_needed=0))
 
 
 def _measured_through(claim: Claim) -> list[str]:

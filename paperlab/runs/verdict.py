@@ -1,12 +1,13 @@
 """The verdict that the runs pass on a claim.  `judge` is pure: a claim and measurements in, a verdict out.
 
-Before the statistics (inference.py) a measurement has to pass three gates:
+Before the statistics (inference.py) it has to pass four gates:
 
-1. Comparability (protocol.py): same quantity, same protocol, the claim's own recipe and tier, no override that
+1. Standing (decisions.py): read in a text or confirmed, not retracted, and no newer version of its paper is out.
+2. Comparability (protocol.py): same quantity, same protocol, the claim's own recipe and tier, no override that
    computes.
-2. Freshness: the code it was measured with (fingerprint) is the code of today; with old measurements only, the
-   verdict is `stale`.
-3. Independence: a seed counts once, by its first finished run, so that running again can't replace a result nor add
+3. Freshness (evidence.py): the code and the data of a measurement are those of today, or a replay showed that the
+   code computes the same; with old measurements only, the verdict is `stale`.
+4. Independence: a seed counts once, by its first finished run, so that running again can't replace a result nor add
    to n.
 
 Then by kind: structural - every value within the tolerance (half of the last printed digit), one check is enough;
@@ -17,19 +18,16 @@ series.  One seed decides none of these but the first.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from paperlab.entities import Claim, ClaimKind, Measurement, Verdict, VerdictKind
-from paperlab.runs import inference, protocol
+from paperlab.runs import decisions, inference, protocol
+from paperlab.runs.decisions import Standing, content_hash
+from paperlab.runs.evidence import Evidence, Today, caveats, gather
 from paperlab.runs.inference import ALPHA, Decision, Region, Sample
-
-MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -40,57 +38,36 @@ class Judgement:
     used: tuple[Measurement, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What passed the gates for one claim, and what did not."""
-
-    by_seed: Mapping[int | None, Measurement]
-    stale: bool
-    refused: tuple[protocol.Comparison, ...]
-    unstated: tuple[str, ...]
-
-    @property
-    def used(self) -> tuple[Measurement, ...]:
-        return tuple(self.by_seed.values())
-
-    @property
-    def values(self) -> list[float]:
-        return [measurement.value for measurement in self.used]
-
-
 def judge(
     claim: Claim,
     measurements: Iterable[Measurement],
     *,
-    fingerprints: Mapping[str, str] | None = None,
+    today: Today | None = None,
     claims: Mapping[str, Claim] | None = None,
+    standings: Mapping[str, Standing] | None = None,
     unmeasured: str = "",
     alpha: float = ALPHA,
 ) -> Judgement:
     """What `measurements` say of `claim`.
 
-    `fingerprints` are those of now, by "recipe/tier" and, for what needs no recipe, by the reproduction's name (where
-    one is missing, nothing counts as stale). `claims` holds the claims that an ordering or a trend runs through.
-    `unmeasured` says why there is nothing to judge by, where the caller knows.
+    `today` is what they have to have been made with to count.  `claims` holds the claims that an ordering or a trend
+    runs through, `standings` whether each may be judged.  `unmeasured` says why there is nothing to judge by, where
+    the caller knows.
     """
-    if claim.confidence == MEMORY:
-        return _without(claim, VerdictKind.NOT_ATTEMPTED, "not confirmed in a text: nothing can be held against it")
+    parts = _parts(claim, claims or {})
+    by_id = standings or {}
+    own = by_id.get(claim.id) or decisions.standing(claim)
+    if reason := own.refusal or _retracted_part(claim, parts, by_id):
+        return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
     if claim.kind is ClaimKind.VALUE and claim.tolerance is None:
         reason = "no tolerance is stated for it" if claim.recipe else "no recipe measures it yet"
         return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
-    parts = _parts(claim, claims or {})
-    mine = [measurement for measurement in measurements if measurement.claim_id in {part.id for part in parts}]
-    found = [_gather(part, mine, _of_now(part, fingerprints or {})) for part in parts]
+    mine = list(measurements)
+    found = [gather(part, mine, today or Today()) for part in parts]
     for part, evidence in zip(parts, found, strict=True):
         if not evidence.by_seed:
             return _nothing_counts(claim, part, evidence, unmeasured)
-    return _weigh(claim, parts, found, alpha)
-
-
-def content_hash(claim: Claim) -> str:
-    """Changes when anything about the claim changes, its protocol and tolerance included."""
-    text = json.dumps(dataclasses.asdict(claim), sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _weigh(claim, parts, found, own, alpha)
 
 
 def computed_from(claim: Claim, judgement: Judgement, alpha: float = ALPHA) -> dict[str, Any]:
@@ -100,6 +77,7 @@ def computed_from(claim: Claim, judgement: Judgement, alpha: float = ALPHA) -> d
         "alpha": alpha,
         "measurements": [
             {"run": used.run_id, "seed": used.seed, "value": used.value, "fingerprint": used.fingerprint}
+            | ({"data": dict(used.data)} if used.data else {})
             for used in judgement.used
         ],
     }
@@ -114,26 +92,7 @@ def _parts(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
     return [claim]
 
 
-def _of_now(claim: Claim, fingerprints: Mapping[str, str]) -> str | None:
-    return fingerprints.get(f"{claim.recipe}/{claim.tier}", fingerprints.get(claim.reproduction))
-
-
-def _gather(claim: Claim, measurements: Sequence[Measurement], fingerprint: str | None) -> _Evidence:
-    mine = [(item, protocol.compare(claim, item)) for item in measurements if item.claim_id == claim.id]
-    comparable = [item for item, comparison in mine if comparison.comparable]
-    comparable.sort(key=lambda item: item.run_id or "")  # the ids of runs sort by time
-    refused = tuple(comparison for _, comparison in mine if not comparison.comparable)
-    unstated = next((comparison.unstated for _, comparison in mine if comparison.comparable), ())
-    fresh = [item for item in comparable if fingerprint is None or item.fingerprint == fingerprint]
-    # Seeds of different code are not one sample: where all is old, the newest code's measurements are what was known.
-    counted = fresh or [item for item in comparable if item.fingerprint == comparable[-1].fingerprint]
-    by_seed: dict[int | None, Measurement] = {}
-    for item in counted:
-        by_seed.setdefault(item.seed, item)
-    return _Evidence(by_seed, bool(counted) and not fresh, refused, unstated)
-
-
-def _nothing_counts(claim: Claim, part: Claim, evidence: _Evidence, unmeasured: str) -> Judgement:
+def _nothing_counts(claim: Claim, part: Claim, evidence: Evidence, unmeasured: str) -> Judgement:
     if evidence.refused:
         fields = tuple(dict.fromkeys(field for comparison in evidence.refused for field in comparison.differing))
         details = dict.fromkeys(detail for comparison in evidence.refused for detail in comparison.details)
@@ -151,7 +110,13 @@ def _nothing_counts(claim: Claim, part: Claim, evidence: _Evidence, unmeasured: 
     return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
 
 
-def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence], alpha: float) -> Judgement:
+def _retracted_part(claim: Claim, parts: Sequence[Claim], standings: Mapping[str, Standing]) -> str:
+    """Why a relation can't be judged: a claim of it does not stand where it was said to."""
+    gone = [part.id for part in parts if part is not claim and part.id in standings and standings[part.id].retracted]
+    return f"it runs through {gone[0]}, which is {standings[gone[0]].refusal}" if gone else ""
+
+
+def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence], own: Standing, alpha: float) -> Judgement:
     region = _region(claim)
     if claim.kind is ClaimKind.STRUCTURAL:
         verdict = _exact(claim, found[0], region)
@@ -163,10 +128,14 @@ def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence], alp
         verdict = _decided(claim, values, region, alpha)
     used = tuple(item for evidence in found for item in evidence.used)
     runs = tuple(dict.fromkeys(item.run_id for item in used if item.run_id))
-    verdict = replace(verdict, reason=verdict.reason + _caveats(found), run_ids=runs)
-    if any(evidence.stale for evidence in found):
-        reason = f"was {verdict.kind.value} with code that has changed since: {verdict.reason}"
-        verdict = replace(verdict, kind=VerdictKind.STALE, reason=reason)
+    caveat = f"; {own.caveat}" if own.caveat else ""
+    verdict = replace(verdict, reason=verdict.reason + caveats(found) + caveat, run_ids=runs)
+    outdated = " and ".join(dict.fromkeys(evidence.outdated for evidence in found if evidence.outdated))
+    if outdated or own.doubt:
+        since = f" with {outdated}" if outdated else ""
+        doubt = f", but {own.doubt}" if own.doubt else ""
+        reason = f"was {verdict.kind.value}{since}: {verdict.reason}{doubt}"
+        verdict = replace(verdict, kind=VerdictKind.STALE, reason=reason, seeds_needed=0)
     return Judgement(verdict, used)
 
 
@@ -183,7 +152,7 @@ def _region(claim: Claim) -> Region:
     return Region.around(claim.value, slack)
 
 
-def _exact(claim: Claim, evidence: _Evidence, region: Region) -> Verdict:
+def _exact(claim: Claim, evidence: Evidence, region: Region) -> Verdict:
     outside = [value for value in evidence.values if not region.holds(value)]
     kind = VerdictKind.DIFFERS if outside else VerdictKind.REPRODUCED
     value = outside[0] if outside else evidence.values[0]
@@ -191,7 +160,7 @@ def _exact(claim: Claim, evidence: _Evidence, region: Region) -> Verdict:
     return Verdict(claim.id, kind, reason, value)
 
 
-def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[_Evidence]) -> Sample | None:
+def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence]) -> Sample | None:
     """The values to be tested, one a seed; None for a trend that no seed ran through."""
     step = max(protocol.resolution(item.metric, item.unit, item.n) for evidence in found for item in evidence.used)
     if claim.kind is ClaimKind.ORDERING:
@@ -251,18 +220,6 @@ def _described(claim: Claim) -> str:
     if claim.kind is ClaimKind.BOUND:
         return f"{'at least' if claim.relation == 'at-least' else 'at most'} {_number(claim.value)}{slack}"
     return f"{_number(claim.value)}{slack}"
-
-
-def _caveats(found: Sequence[_Evidence]) -> str:
-    text = ""
-    unstated = dict.fromkeys(field for evidence in found for field in evidence.unstated)
-    if unstated:
-        text += f"; the claim does not state {', '.join(unstated)}"
-    refused = [comparison for evidence in found for comparison in evidence.refused]
-    if refused:
-        fields = dict.fromkeys(field for comparison in refused for field in comparison.differing)
-        text += f"; {len(refused)} not comparable ({', '.join(fields)})"
-    return text
 
 
 def _without(claim: Claim, kind: VerdictKind, reason: str, **fields: Any) -> Judgement:

@@ -177,6 +177,7 @@ def measurements(
         sa.select(
             _MEASUREMENTS,
             *(_RUNS.c[name] for name in ("recipe", "tier", "seed", "fingerprint", "overrides")),
+            _RUNS.c.record["provenance"]["data"].label("data"),
         )
         .join(_RUNS, _RUNS.c.id == _MEASUREMENTS.c.run_id)
         .order_by(_MEASUREMENTS.c.run_id, _MEASUREMENTS.c.position)
@@ -203,6 +204,9 @@ def _as_run(row: sa.Row[Any]) -> Run:
 def _as_measurement(row: sa.Row[Any]) -> Measurement:
     values = dict(row._mapping)
     del values["position"]
+    files = values["data"] if isinstance(values["data"], dict) else {}
+    hashes = {place: file.get("sha256") for place, file in files.items() if isinstance(file, dict)}
+    values["data"] = {place: str(found) for place, found in hashes.items() if found}
     return Measurement(**values)
 
 

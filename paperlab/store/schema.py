@@ -35,6 +35,7 @@ __all__ = [
     "QueueRow",
     "ReadingRow",
     "ReceiptRow",
+    "ReplayRow",
     "ReportedResultRow",
     "RunBlockRow",
     "RunRow",
@@ -385,11 +386,32 @@ class ClaimDecisionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     claim_id: Mapped[str] = mapped_column(index=True)
     decision: Mapped[str]
-    """ "confirmed", "retracted" or "questioned" (a new version of its paper is out)."""
+    """ "confirmed" or "retracted"."""
     reason: Mapped[str]
     content_hash: Mapped[str]
     """Of the claim that was decided about: a claim that changes has to be confirmed anew."""
     decided_at: Mapped[datetime]
+    decided_by: Mapped[str]
+    source_version: Mapped[int | None]
+    """The newest version of its paper that was held then: a newer one asks for the claim to be confirmed anew."""
+
+
+class ReplayRow(Base):
+    """The append-only log of runs that were made again with other code, to see whether it computes the same."""
+
+    __tablename__ = "replays"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    recipe: Mapped[str] = mapped_column(index=True)
+    before: Mapped[str]
+    """Fingerprint of the code that the first run was made with."""
+    after: Mapped[str]
+    equal: Mapped[bool]
+    run_before: Mapped[str]
+    run_after: Mapped[str]
+    details: Mapped[dict[str, Any]]
+    """Tier, seed, threads, device; what was compared and where it parts."""
+    replayed_at: Mapped[datetime]
 
 
 # --- the queue (primary) --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Rows are never changed or deleted, so "when did this stop holding, and because o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,13 @@ def latest(session: Session, claim_id: str) -> LoggedVerdict | None:
     statement = sa.select(VerdictRow).where(VerdictRow.claim_id == claim_id).order_by(VerdictRow.id.desc()).limit(1)
     row = session.execute(statement).scalar_one_or_none()
     return None if row is None else _as_logged(row)
+
+
+def latest_of(session: Session, claim_ids: Collection[str]) -> dict[str, LoggedVerdict]:
+    """The last entry of each of these claims that has one."""
+    newest = sa.select(sa.func.max(VerdictRow.id)).group_by(VerdictRow.claim_id)
+    rows = session.execute(sa.select(VerdictRow).where(VerdictRow.id.in_(newest))).scalars()
+    return {row.claim_id: _as_logged(row) for row in rows if row.claim_id in claim_ids}
 
 
 def history(session: Session, claim_id: str | None = None) -> list[LoggedVerdict]:

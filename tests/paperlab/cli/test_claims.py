@@ -111,3 +111,56 @@ def test_unknown_claims_sources_and_verdicts_are_refused(paperlab: Any, words: t
     assert refused.code in (2, 3)
     assert refused.err.strip()
     assert refused.out == ""
+
+
+# --- decisions ------------------------------------------------------------------------------------------------
+
+
+def test_a_retracted_claim_is_judged_no_more_until_it_is_confirmed(paperlab: Any, home: Path) -> None:
+    for seed in (1, 2, 3):
+        run_of(home, seed, seed / 10)
+    assert verdicts(paperlab("claims", "check", "claimed:accuracy", "--json")) == {"claimed:accuracy": "reproduced"}
+    retract = ("claims", "retract", "claimed:accuracy", "--reason", "the number is of another row")
+    retracted = paperlab(*retract, "--json")
+    assert retracted.code == 0, retracted.err
+    assert retracted.json["decided"] == ["claimed:accuracy"]
+    (claim,) = retracted.json["claims"]
+    assert (claim["verdict"], claim["measured"]) == ("not-attempted", None)
+    assert claim["reason"].endswith(": the number is of another row")
+    assert verdicts(paperlab("claims", "list", "--json"))["claimed:accuracy"] == "not-attempted"
+    assert "1 were already" in paperlab(*retract).err
+
+    confirmed = paperlab("claims", "confirm", "claimed:accuracy", "--reason", "the row is right after all", "--json")
+    assert verdicts(confirmed) == {"claimed:accuracy": "reproduced"}
+    shown = paperlab("claims", "show", "claimed:accuracy", "--json").json
+    assert [each["kind"] for each in shown["decisions"]] == ["retracted", "confirmed"]
+    assert [each["kind"] for each in shown["log"]] == ["reproduced", "not-attempted", "reproduced"]
+    in_words = paperlab("claims", "show", "claimed:accuracy").out
+    for expected in ("six steps reach an accuracy", "table 1, row tiny", "averaged 2", "the row is right after all"):
+        assert expected in in_words
+
+
+def test_an_unread_claim_says_how_to_confirm_it_and_then_waits_for_runs(paperlab: Any) -> None:
+    said = paperlab("claims", "show", "claimed:heard-of").out
+    assert 'paperlab claims confirm claimed:heard-of --reason "..."' in said
+    assert paperlab("claims", "confirm", "claimed:heard-of", "--reason", "table 1 of the page").code == 0
+    listed = paperlab("claims", "list", "--json").json["claims"]
+    assert {claim["reason"] for claim in listed if claim["id"] == "claimed:heard-of"} == {"no recipe measures it yet"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("confirm", "claimed:accurcy", "--reason", "read"), 3),
+        (("confirm", "claimed:accuracy", "--reason", "  "), 3),
+        (("retract", "claimed:accuracy"), 2),
+        (("show", "claimed:accurcy"), 3),
+    ],
+)
+def test_a_decision_without_a_reason_or_about_no_claim_is_refused(
+    paperlab: Any, words: tuple[str, ...], code: int
+) -> None:
+    refused = paperlab("claims", *words)
+    assert refused.code == code
+    assert refused.err.strip()
+    assert refused.out == ""

@@ -20,8 +20,13 @@ def begin(
     token: str = "7f3a",
     fingerprint: str = "f" * 64,
     overrides: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    **record: Any,
 ) -> Recorder:
-    """A run that has just started; close the recorder to interrupt it."""
+    """A run that has just started; close the recorder to interrupt it.
+
+    `data` are the hashes of the files that it reads, `record` further keys of run.json.
+    """
     run_id = f"20261124-0930{seed:02d}-{recipe}-{tier}-{token}"
     path = runs_dir / run_id
     path.mkdir(parents=True)
@@ -38,7 +43,9 @@ def begin(
             "fingerprint": fingerprint,
             "created_at": CREATED_AT,
             "predicted": None,
-            "provenance": {"device": "cpu", "commit": "abc"},
+            "provenance": {"device": "cpu", "commit": "abc"}
+            | ({} if data is None else {"data": {place: {"sha256": found} for place, found in data.items()}}),
+            **record,
         }
     )
     recorder.event("started")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,11 @@ CHECKS = {"transformer": structure.Check("c" * 64)}
 TODAY = registry.fingerprint("transformer-base", "smoke", code="c" * 64)
 
 
-def measure(runs_dir: Path, engine: Engine, values: list[float], first: int = 1, **options: str) -> None:
+def measure(runs_dir: Path, engine: Engine, values: list[float], first: int = 1, **options: Any) -> None:
     for seed, value in enumerate(values, start=first):
         measurement = directories.measured(CLAIM.id, value)
         given = {"fingerprint": TODAY, **options}
-        directories.finished(runs_dir, seed=seed, measurements=[measurement], **given)  # type: ignore[arg-type]
+        directories.finished(runs_dir, seed=seed, measurements=[measurement], **given)
     indexer.index(engine, runs_dir)
 
 
@@ -144,3 +145,28 @@ def test_a_check_that_breaks_says_how_to_see_it(tmp_path: Path, claimed: str) ->
     with pytest.raises(PaperlabError, match="structural check of claimed failed: no memory") as caught:
         structure.check([claimed], tmp_path, python=str(python))
     assert caught.value.hint == "python -m reproductions claimed --structure"
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+def test_runs_on_data_that_is_another_now_leave_the_claim_stale(
+    engine: Engine, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "data_hashes", lambda: {"words/train.gz": "a" * 64, "words/other.gz": "c" * 64})
+    measure(runs_dir, engine, [1.0, 0.998], data={"words/train.gz": "a" * 64})
+    measure(runs_dir, engine, [0.996], first=3, data={"words/train.gz": "b" * 64, "words/unknown.gz": "d" * 64})
+    with read_only(engine) as reading:
+        (verdict,) = judging.verdicts(reading, [CLAIM], CHECKS)
+    assert (verdict.kind, verdict.seeds) == (VerdictKind.REPRODUCED, 2)  # the third is another sample
+    monkeypatch.setattr(registry, "data_hashes", lambda: {"words/train.gz": "e" * 64})
+    with read_only(engine) as reading:
+        (judgement,) = judging.judgements(reading, [CLAIM], CHECKS).values()
+    assert judgement.verdict.kind is VerdictKind.STALE
+    assert "with data that has changed since (words/train.gz): " in judgement.verdict.reason
+    assert judgement.verdict.seeds == 1
+
+
+def test_the_manifest_names_the_data_as_provenance_does() -> None:
+    hashes = registry.data_hashes()
+    assert len(hashes["multi30k/train.en.gz"]) == 64

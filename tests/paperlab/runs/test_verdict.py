@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from paperlab.entities import Claim, ClaimKind, Measurement, Tolerance, Verdict, VerdictKind
 from paperlab.runs import verdict
+from paperlab.runs.decisions import content_hash
+from paperlab.runs.evidence import Today
 
 CLAIM = Claim(
     id="2401.00001:table-1:bleu",
@@ -83,7 +85,7 @@ def seeds(values: Sequence[float], claim: Claim = CLAIM, first: int = 0, **chang
 
 
 def judged(claim: Claim, measurements: Sequence[Measurement], **options: Any) -> Verdict:
-    return verdict.judge(claim, measurements, fingerprints={"paper": "now"}, claims=CLAIMS, **options).verdict
+    return verdict.judge(claim, measurements, today=Today({"paper": "now"}), claims=CLAIMS, **options).verdict
 
 
 # --- value ----------------------------------------------------------------------------------------------------
@@ -267,11 +269,11 @@ def test_the_verdict_says_on_which_deciding_fields_the_claim_is_silent() -> None
 
 def test_the_content_hash_changes_with_the_protocol_and_the_tolerance() -> None:
     hashes = {
-        verdict.content_hash(claim)
+        content_hash(claim)
         for claim in (CLAIM, replace(CLAIM, protocol={"beam": 5}), replace(CLAIM, tolerance=Tolerance(0.6, "wider")))
     }
     assert len(hashes) == 3
-    assert verdict.content_hash(CLAIM) == verdict.content_hash(replace(CLAIM))
+    assert content_hash(CLAIM) == content_hash(replace(CLAIM))
 
 
 def test_what_a_verdict_was_computed_from_is_every_measurement_that_counted() -> None:
