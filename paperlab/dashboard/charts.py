@@ -57,6 +57,8 @@ class Curve:
     steps: Sequence[int]
     times: Sequence[float]
     values: Sequence[float]
+    recorded: int | None = None
+    """So many points there are, where not all of them are given."""
 
     @property
     def family(self) -> str:
@@ -126,7 +128,7 @@ def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit:
     several_runs = len({curve.run_id for curve in curves}) > 1
     for curve in curves:
         kept = thin(curve.values, limit)
-        shown, total = shown + len(kept), total + len(curve.values)
+        shown, total = shown + len(kept), total + (curve.recorded or len(curve.values))
         start = curve.times[0] if curve.times else 0.0
         x = [curve.steps[i] if against == "step" else (curve.times[i] - start) / 3600 for i in kept]
         sparse = len(kept) <= 60

@@ -6,16 +6,17 @@ page can follow a run of any length.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from paperlab.dashboard.charts import Curve
-from paperlab.entities import Measurement, MetricPoint, Run, Sample
+from paperlab.dashboard.charts import POINTS_SHOWN, Curve
+from paperlab.entities import Measurement, Run, Sample
 from paperlab.errors import NotReady
 from paperlab.runs import changes
+from paperlab.runs.trace import Trace
+from paperlab.store.runs import Series
 from reproductions.run_directory import ReproductionError, RunDirectory
 
 
@@ -37,8 +38,8 @@ class Progress:
 
     directory: RunDirectory
     state: dict[str, Any] = field(default_factory=dict)
-    points: dict[str, dict[int, tuple[float, float]]] = field(default_factory=dict)
-    """Metric name to step to time and value."""
+    traces: dict[str, Trace] = field(default_factory=dict)
+    """By the metric's name."""
     samples: dict[int, Sample] = field(default_factory=dict)
     """By their place in the file."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -67,35 +68,28 @@ class Progress:
         while True:
             new = changes.read(self.directory, self.state)
             if new.afresh:
-                self.points.clear()
+                self.traces.clear()
                 self.samples.clear()
             if new.drop_points_after is not None:
-                for series in self.points.values():
-                    for step in [step for step in series if step > new.drop_points_after]:
-                        del series[step]
+                for trace in self.traces.values():
+                    trace.drop_after(new.drop_points_after)
             if new.drop_samples_after is not None:
                 late = [place for place, sample in self.samples.items() if sample.step > new.drop_samples_after]
                 for place in late:
                     del self.samples[place]
-            for point in new.points:
-                self.points.setdefault(point.name, {})[point.step] = (point.time, point.value)
+            for name, columns in new.points.items():
+                self.traces.setdefault(name, Trace()).extend(columns)
             self.samples.update(new.samples)
             self.state = dict(new.state)
             if not new.more:
                 return new
 
     def _curves(self) -> Iterable[Curve]:
-        for name, series in sorted(self.points.items()):
-            steps = sorted(step for step, (_, value) in series.items() if math.isfinite(value))
-            yield Curve(self.directory.id, name, steps, [series[s][0] for s in steps], [series[s][1] for s in steps])
+        for name, trace in sorted(self.traces.items()):
+            shown = trace.thinned(POINTS_SHOWN)
+            yield Curve(self.directory.id, name, shown.steps, shown.times, shown.values, len(trace))
 
 
-def curves_of(run_id: str, points: Iterable[MetricPoint]) -> tuple[Curve, ...]:
-    """Stored points, ordered by name and step, as curves."""
-    by_name: dict[str, list[MetricPoint]] = {}
-    for point in points:
-        by_name.setdefault(point.name, []).append(point)
-    return tuple(
-        Curve(run_id, name, [p.step for p in found], [p.time for p in found], [p.value for p in found])
-        for name, found in by_name.items()
-    )
+def curves_of(series: Iterable[Series]) -> tuple[Curve, ...]:
+    """Stored series as curves."""
+    return tuple(Curve(each.run_id, each.name, each.steps, each.times, each.values, each.total) for each in series)

@@ -25,7 +25,8 @@ from typing import Any
 
 import orjson
 
-from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
+from paperlab.entities import Measurement, Run, RunStatus, Sample
+from paperlab.store.point_blocks import Columns
 from reproductions.run_directory import RunDirectory
 
 _FORMAT = 2
@@ -43,14 +44,18 @@ class Changes:
     state: Mapping[str, Any]
     afresh: bool
     """What was read of this run before is to be forgotten."""
-    points: Sequence[MetricPoint]
-    """NaN where a value was not finite."""
+    points: Mapping[str, Columns]
+    """By the metric's name, in the order of the file; NaN where a value was not finite."""
     samples: Sequence[tuple[int, Sample]]
     """Each with its place in the file."""
     drop_points_after: int | None
     drop_samples_after: int | None
     measurements: Sequence[Measurement]
     more: bool
+
+    @property
+    def number_of_points(self) -> int:
+        return sum(map(len, self.points.values()))
 
 
 def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
@@ -67,16 +72,19 @@ def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
         state = {}
     new = resumes[state.get("resumes", 0) :]
     offsets = {name: int(state.get(name, 0)) for name in sizes}
-    metric_lines, offsets["metrics"] = _lines(directory.path / "metrics.jsonl", offsets["metrics"], sizes["metrics"])
-    sample_lines, offsets["samples"] = _lines(directory.path / "samples.jsonl", offsets["samples"], sizes["samples"])
+    lines: dict[str, Iterator[tuple[int, dict[str, Any]]]] = {}
+    for name, size in sizes.items():
+        content = _whole_lines(directory.path / f"{name}.jsonl", offsets[name], size)
+        lines[name] = _effective(_objects(content, offsets[name]), resumes, f"{name}_offset")
+        offsets[name] += len(content)
     drop_after = min((int(event["from_step"]) for event in new), default=None)
     result = directory.result
     return Changes(
         run=describe(directory, events, result),
         state={"format": _FORMAT, **offsets, "resumes": len(resumes), "stamps": stamps},
         afresh=afresh,
-        points=list(_points(line for _, line in _effective(metric_lines, resumes, "metrics_offset"))),
-        samples=[(at, _sample(line)) for at, line in _effective(sample_lines, resumes, "samples_offset")],
+        points=_points(line for _, line in lines["metrics"]),
+        samples=[(at, _sample(line)) for at, line in lines["samples"]],
         drop_points_after=drop_after,
         drop_samples_after=drop_after,
         measurements=_measurements(directory, result),
@@ -136,25 +144,26 @@ def _goes_on(state: Mapping[str, Any], sizes: Mapping[str, int], resumes: Sequen
     return True
 
 
-def _lines(path: Path, start: int, size: int) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-    """The complete JSON objects of a file between two offsets, each with its own, and where to go on."""
+def _whole_lines(path: Path, start: int, size: int) -> bytes:
+    """What stands in a file from `start` on, up to the last line end: of `size` bytes, and of so many at once."""
     if size <= start:
-        return [], start
+        return b""
     with path.open("rb") as file:
         file.seek(start)
         content = file.read(min(size - start, _BYTES_AT_ONCE))
-    end = content.rfind(b"\n") + 1
-    found: list[tuple[int, dict[str, Any]]] = []
-    at = start
-    for line in content[:end].splitlines(keepends=True):
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _objects(content: bytes, at: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of whole lines, each with its offset in the file; the first line lies at `at`."""
+    for line in content.splitlines(keepends=True):
         try:
             value = orjson.loads(line)
         except ValueError:
             value = None  # half a line from before a crash
         if isinstance(value, dict):
-            found.append((at, value))
+            yield at, value
         at += len(line)
-    return found, start + end
 
 
 def _effective(
@@ -166,11 +175,16 @@ def _effective(
             yield at, line
 
 
-def _points(lines: Iterable[Mapping[str, Any]]) -> Iterator[MetricPoint]:
+def _points(lines: Iterable[Mapping[str, Any]]) -> dict[str, Columns]:
+    found: dict[str, Columns] = {}
     for line in lines:
-        value = line["value"]
-        number = math.nan if value is None else float(value)  # null stands for a value that was not finite
-        yield MetricPoint(int(line["step"]), float(line["time"]), str(line["name"]), number)
+        name, value = str(line["name"]), line["value"]
+        columns = found.get(name)
+        if columns is None:
+            columns = found[name] = Columns()
+        # null stands for a value that was not finite
+        columns.add(int(line["step"]), float(line["time"]), math.nan if value is None else float(value))
+    return found
 
 
 def _sample(line: Mapping[str, Any]) -> Sample:

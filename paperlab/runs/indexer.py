@@ -97,7 +97,7 @@ def _index_one(
                 store.remove(writing, directory.id)
             _apply(writing, new)
         held, state, stored, changed = new.run, new.state, new.state, True
-        counts = replace(counts, points=counts.points + len(new.points), samples=counts.samples + len(new.samples))
+        counts = replace(counts, points=counts.points + new.number_of_points, samples=counts.samples + len(new.samples))
         if not new.more:
             break
     return replace(counts, changed=counts.changed + changed)
@@ -129,7 +129,7 @@ def _apply(writing: Session, new: changes.Changes) -> None:
         store.drop_points_after(writing, run_id, new.drop_points_after)
     if new.drop_samples_after is not None:
         store.drop_samples_after(writing, run_id, new.drop_samples_after)
-    store.add_points(writing, run_id, new.points)
+    store.add_columns(writing, run_id, new.points)
     store.add_samples(writing, run_id, new.samples)
     store.set_measurements(writing, run_id, new.measurements)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import streamlit as st
 
+from paperlab.dashboard import charts
 from paperlab.dashboard.data import cache
 from paperlab.dashboard.data.cache import cached
 from paperlab.dashboard.follow import Progress, RunView, curves_of
@@ -15,7 +17,7 @@ from paperlab.runs import changes
 from paperlab.store import database
 from paperlab.store import runs as stored_runs
 from paperlab.store.runs import RunFilter
-from reproductions.run_directory import ReproductionError, RunDirectory
+from reproductions.run_directory import ReproductionError, RunDirectory, run_folders
 
 
 @cached
@@ -24,13 +26,14 @@ def _indexed_runs(session: database.Session, wanted: RunFilter, limit: int) -> l
 
 
 @cached
-def _stored_run(session: database.Session, run_id: str) -> RunView | None:
+def stored_run(session: database.Session, run_id: str) -> RunView | None:
+    """The run as the tables have it, its curves thinned; None where it is not indexed."""
     run = stored_runs.get(session, run_id)
     if run is None:
         return None
     return RunView(
         run=run,
-        curves=curves_of(run_id, stored_runs.points(session, run_id)),
+        curves=curves_of(stored_runs.series(session, [run_id], most=charts.POINTS_SHOWN)),
         samples=tuple(stored_runs.samples(session, run_id)),
         measurements=tuple(stored_runs.measurements(session, run_id=run_id)),
         events=(),
@@ -56,7 +59,7 @@ def run(run_id: str) -> RunView:
     """One run with all that is known of it.  Raises UnknownName."""
     if not run_id or Path(run_id).name != run_id or run_id.startswith("."):
         raise InvalidInput(f'"{run_id}" is not the id of a run', "paperlab runs list")
-    stored = _stored_run(run_id)
+    stored = stored_run(run_id)
     path = cache.settings().runs_dir / run_id if stored is None else stored.run.path
     if (path / "run.json").is_file():
         return _progress(str(path)).look()
@@ -72,9 +75,8 @@ def _progress(path: str) -> Progress:
 
 def _newest_directories(limit: int) -> list[RunDirectory]:
     """The newest run directories of the home: their names begin with the time they were made at."""
-    folder = cache.settings().runs_dir
-    names = sorted((path.name for path in folder.iterdir()), reverse=True) if folder.is_dir() else []
-    return [RunDirectory(folder / name) for name in names if (folder / name / "run.json").is_file()][:limit]
+    folders = reversed(run_folders(cache.settings().runs_dir))
+    return list(islice((RunDirectory(path) for path in folders if (path / "run.json").is_file()), limit))
 
 
 def _described(directory: RunDirectory) -> Run | None:

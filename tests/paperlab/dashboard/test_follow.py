@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from paperlab.dashboard import charts
 from paperlab.dashboard.follow import Progress, curves_of
-from paperlab.entities import MetricPoint, RunStatus
+from paperlab.entities import RunStatus
 from paperlab.errors import NotReady
+from paperlab.store.runs import Series
 from reproductions.run_directory import Recorder, RunDirectory
 from tests.paperlab.dashboard import filled
 
@@ -61,6 +63,17 @@ def test_a_damaged_directory_is_an_error_that_names_it(tmp_path):
         Progress(RunDirectory(tmp_path / RUN)).look()
 
 
-def test_stored_points_become_one_curve_a_metric():
-    points = [MetricPoint(1, 10.0, "train/loss", 3.0), MetricPoint(2, 11.0, "train/loss", 2.0)]
-    assert curves_of("r", [*points, MetricPoint(2, 11.0, "val/loss", 2.5)])[0].values == [3.0, 2.0]
+def test_a_long_run_is_shown_thinned_with_its_newest_value_and_how_many_were_recorded(tmp_path):
+    with filled.begin(tmp_path, RUN) as recorder:
+        for step in range(1, 4001):
+            recorder.metric("train/loss", 1.0 if step != 777 else 99.0, step)
+    curve = losses(Progress(RunDirectory(tmp_path / RUN)).look())
+    assert len(curve.values) <= charts.POINTS_SHOWN
+    assert (curve.recorded, curve.steps[-1], max(curve.values)) == (4000, 4000, 99.0)
+    assert "of 4,000 points" in charts.lines("loss", [curve]).layout.title.text
+
+
+def test_stored_series_become_one_curve_a_metric():
+    stored = Series("r", "train/loss", [1, 2], [1.0, 2.0], [3.0, 2.0], total=9, not_finite=0)
+    curve, other = curves_of([stored, Series("r", "val/loss", [2], [2.0], [2.5], total=1, not_finite=0)])
+    assert (curve.values, curve.recorded, other.name) == ([3.0, 2.0], 9, "val/loss")

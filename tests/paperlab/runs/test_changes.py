@@ -35,7 +35,8 @@ class Reader:
                 self.points = {key: v for key, v in self.points.items() if key[1] <= new.drop_points_after}
             if new.drop_samples_after is not None:
                 self.samples = {at: v for at, v in self.samples.items() if v[0] <= new.drop_samples_after}
-            self.points |= {(point.name, point.step): point.value for point in new.points}
+            for name, columns in new.points.items():
+                self.points |= {(name, step): v for step, v in zip(columns.steps, columns.values, strict=True)}
             self.samples |= {at: (sample.step, sample.output) for at, sample in new.samples}
             self.state = new.state
             if not new.more:
@@ -116,7 +117,7 @@ def test_a_directory_that_was_replaced_is_read_afresh(tmp_path: Path) -> None:
     (recorder.path / "metrics.jsonl").write_bytes(b"".join(lines[:4]))
     new = changes.read(directory, reader.state)
     assert new.afresh
-    assert len(new.points) == 4
+    assert new.number_of_points == 4
 
 
 def test_the_run_is_described_as_its_directory_tells_it(tmp_path: Path) -> None:
