@@ -31,7 +31,8 @@ from benchmarks.recorder import begin  # noqa: E402
 from benchmarks.recorder_peers import METRICS, values  # noqa: E402
 from paperlab import settings as settings_module  # noqa: E402
 from paperlab.runs import indexer  # noqa: E402
-from paperlab.store import database, runs  # noqa: E402
+from paperlab.store import database  # noqa: E402
+from paperlab.store import runs as store  # noqa: E402
 
 EVERY_S = 1.0
 QUESTION = "a writer at full rate, two indexers and the dashboard's reads every second: errors, lost points"
@@ -106,11 +107,11 @@ def check(engine: database.Engine, run_id: str, steps: int) -> dict[str, int]:
         for first in range(0, steps, _STEPS_AT_ONCE):
             last = min(first + _STEPS_AT_ONCE, steps) - 1
             expected = [values(step) for step in range(first, last + 1)]
-            for each in runs.series(session, [run_id], after_step=first - 1, up_to_step=last):
+            for each in store.series(session, [run_id], after_step=first - 1, up_to_step=last):
                 wanted = array("d", [at_step[each.name] for at_step in expected])
                 if array("q", each.steps) == array("q", range(first, last + 1)) and array("d", each.values) == wanted:
                     right += len(wanted)
-        for each in runs.series(session, [run_id], most=6):
+        for each in store.series(session, [run_id], most=6):
             held += each.total
     return {"held": held, "right": right}
 
@@ -174,21 +175,21 @@ def index(home: Path, engine: database.Engine) -> int:
     """What `paperlab runs index` does.  How many points are held then."""
     indexer.index(engine, home / "runs")
     with database.read_only(engine) as session:
-        return sum(each.total for run_id in runs.ids(session) for each in runs.series(session, [run_id], most=6))
+        return sum(each.total for run_id in store.ids(session) for each in store.series(session, [run_id], most=6))
 
 
 def looker() -> Callable[[Path, database.Engine], int]:
     """What the pages Runs and Run read and draw, from the directory and from the tables."""
     from paperlab.dashboard import charts  # here: the other parts need no Streamlit
-    from paperlab.dashboard.data import runs as pages
+    from paperlab.dashboard.data.runs import run, runs, stored_run
     from paperlab.store.runs import RunFilter
 
     most_seen: Counter[str] = Counter()
 
     def look(_home: Path, _engine: database.Engine) -> int:
         seen = 0
-        for run in pages.runs(RunFilter(recipe="transformer-base")):
-            for where, view in (("directory", pages.run(run.id)), ("tables", pages.stored_run(run.id))):
+        for each in runs(RunFilter(recipe="transformer-base")):
+            for where, view in (("directory", run(each.id)), ("tables", stored_run(each.id))):
                 if view is None:
                     continue  # not indexed yet
                 for family, curves in charts.panels(view.curves):
