@@ -74,13 +74,13 @@ def _reading(place: Settings) -> Iterator[Session | None]:
 
 def _write(said: Prediction, seeds: tuple[int, ...]) -> None:
     least = "at least " if said.at_least else ""
-    hours = None if said.seconds is None else f"{least}{_duration(said.seconds)}"
+    hours = None if said.seconds is None else f"{least}{duration(said.seconds)}"
     memory = None if said.memory_bytes is None else f"{said.memory_bytes / 1e9:.2f} GB"
     spent = None if said.device_hours is None else f"{least}{said.device_hours:.3g} {said.unit}"
     for name, value in (("time", hours), ("memory", memory), ("cost", spent), ("basis", said.basis)):
         output.write_line(f"{name:<8}{output.cell(value)}")
     if seeds and said.seconds is not None and said.device_hours is not None:
-        together = _duration(len(seeds) * said.seconds)
+        together = duration(len(seeds) * said.seconds)
         cost = f"{len(seeds) * said.device_hours:.3g} {said.unit}"
         output.write_line(f"all     {naming.shown(seeds)}: {least}{together}, {least}{cost}")
     for note in said.notes:
@@ -99,7 +99,7 @@ def _between(interval: Interval) -> str | None:
     return None if interval.low is None else f"{interval.low:.6g} to {interval.high:.6g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"

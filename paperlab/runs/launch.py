@@ -46,6 +46,8 @@ class Request:
     device: str = "auto"
     threads: int | None = None
     quiet: bool = False
+    max_seconds: float | None = None
+    """Stop with a checkpoint and exit 75 after this long."""
     prediction: Mapping[str, Any] | None = None
     """What is said of the run before it begins (predict.py); a new run keeps it."""
 
@@ -56,6 +58,8 @@ class Request:
             words += ["--set", override]
         if self.threads is not None:
             words += ["--threads", str(self.threads)]
+        if self.max_seconds is not None:
+            words += ["--max-seconds", f"{self.max_seconds:g}"]
         return [*words, *["--again"] * self.again, *["--quiet"] * self.quiet, "--runs-dir", str(runs_dir), "--json"]
 
 

@@ -17,7 +17,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import metadata
@@ -109,10 +109,7 @@ def predict(
     there is no database yet, and so no earlier run.
     """
     alike = [] if session is None else same_recipe(session, request)
-    if rates is not None:
-        resources = from_rates(rates)
-    else:
-        resources = from_runs(alike, request) or kept_resources(request, home) or Resources(NONE, _no_basis(request))
+    resources = known(alike, request, home=home) if rates is None else from_rates(rates)
     return Prediction(
         made_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         **{name: getattr(resources, name) for name in Resources.__dataclass_fields__},
@@ -123,10 +120,33 @@ def predict(
 # --- time and memory --------------------------------------------------------------------------------------------
 
 
-def same_recipe(session: Session, request: launch.Request) -> list[Run]:
-    """The finished runs that differ from this one in their seed alone, oldest first; code of today only."""
+def known(alike: Sequence[Run], request: launch.Request, *, home: Path, fingerprint: str | None = None) -> Resources:
+    """Time and memory by the runs of `same_recipe`, else by the rates kept under `home`, else nothing."""
+    return (
+        from_runs(alike, request)
+        or kept_resources(request, home, fingerprint=fingerprint)
+        or Resources(NONE, _no_basis(request))
+    )
+
+
+def fingerprint_now(recipe: str, tier: str, codes: MutableMapping[str, str]) -> str:
+    """The fingerprint that a run of this recipe would have now.
+
+    `codes` keeps that of each reproduction's code from call to call: reading it takes longer than all else here.
+    """
     with launch.explained():
-        fingerprint = registry.fingerprint(request.recipe, request.tier)
+        name = registry.get(recipe).name
+        if name not in codes:
+            codes[name] = registry.fingerprint(name)
+        return registry.fingerprint(recipe, tier, code=codes[name])
+
+
+def same_recipe(session: Session, request: launch.Request, *, fingerprint: str | None = None) -> list[Run]:
+    """The finished runs that differ from this one in their seed alone, oldest first; code of today only.
+
+    `fingerprint` is that of now, where the caller has it.
+    """
+    fingerprint = fingerprint or fingerprint_now(request.recipe, request.tier, {})
     wanted = store.RunFilter(recipe=request.recipe, tier=request.tier, status=RunStatus.FINISHED)
     changes = seed_groups.computing(_changes(request))
     runs = [
@@ -209,25 +229,24 @@ def measure(request: launch.Request, *, home: Path, now: datetime, python: str =
     return found
 
 
-def kept_resources(request: launch.Request, home: Path) -> Resources | None:
+def kept_resources(request: launch.Request, home: Path, *, fingerprint: str | None = None) -> Resources | None:
     """By the rates that were measured here earlier with the code and the packages of now; None without such."""
-    rates = kept_rates(request, home)
+    rates = kept_rates(request, home, fingerprint=fingerprint)
     return None if rates is None else from_rates(rates)
 
 
-def kept_rates(request: launch.Request, home: Path) -> dict[str, Any] | None:
+def kept_rates(request: launch.Request, home: Path, *, fingerprint: str | None = None) -> dict[str, Any] | None:
     try:
-        content = json.loads(_file(request, home).read_text(encoding="utf-8"))
+        content = json.loads(_file(request, home, fingerprint).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     same = isinstance(content, dict) and content.get("host") == platform.node()
     return content if same and content["packages"] == _packages(content["packages"]) else None
 
 
-def _file(request: launch.Request, home: Path) -> Path:
+def _file(request: launch.Request, home: Path, fingerprint: str | None = None) -> Path:
     """Of this recipe with these changes and code, on this device with so many threads."""
-    with launch.explained():
-        fingerprint = registry.fingerprint(request.recipe, request.tier)
+    fingerprint = fingerprint or fingerprint_now(request.recipe, request.tier, {})
     key = [seed_groups.computing(_changes(request)), fingerprint, request.device, _asked(request), platform.node()]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return home / "rates" / f"{request.recipe}-{request.tier}-{digest[:16]}.json"
@@ -291,8 +310,8 @@ def intervals(
             for item in store.measurements(session, run_id=run_id):
                 quantities.setdefault(_quantity(item), []).append(item)
     found = [_from_seeds(items) for items in quantities.values()]
-    known = {each.claim for each in found if each.low is not None}
-    references = {each.claim: each for each in _from_references(request, claims) if each.claim not in known}
+    told = {each.claim for each in found if each.low is not None}
+    references = {each.claim: each for each in _from_references(request, claims) if each.claim not in told}
     kept = [each for each in found if each.low is not None or each.claim not in references]
     return [*kept, *references.values()]
 

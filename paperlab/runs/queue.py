@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from paperlab import errors
 from paperlab.errors import InvalidInput
-from paperlab.runs import launch
+from paperlab.runs import launch, overrides, predict
 from paperlab.store import queue as store
 from paperlab.store.database import Engine, Session, read_only, session
 from paperlab.store.queue import Entry
@@ -40,6 +40,63 @@ class Outcome:
     """The worker was asked to stop, or its time is up: it takes no more."""
 
 
+@dataclass(frozen=True)
+class Put:
+    """A run that was put into the queue, or waited or ran there already."""
+
+    entry: Entry
+    is_new: bool
+
+
+def put(
+    engine: Engine,
+    requests: Iterable[launch.Request],
+    why: Mapping[str, Any],
+    *,
+    home: Path,
+    now: datetime,
+    gpus: int = 0,
+) -> list[Put]:
+    """Put these runs into the queue, each with what is known of its time; all of them or none.
+
+    The names and changes are taken as they are: see overrides.check.
+    """
+    codes: dict[str, str] = {}
+    predicted: dict[tuple[str, str, tuple[str, ...]], Mapping[str, Any]] = {}
+    found = []
+    with session(engine) as writing:
+        for request in requests:
+            key = (request.recipe, request.tier, tuple(request.overrides))
+            if key not in predicted:
+                of = predict.fingerprint_now(request.recipe, request.tier, codes)
+                alike = predict.same_recipe(writing, request, fingerprint=of)
+                predicted[key] = cost(predict.known(alike, request, home=home, fingerprint=of))
+            wanted = store.Wanted(
+                request.recipe,
+                request.tier,
+                request.seed,
+                overrides.parse(request.overrides),
+                gpus,
+                why,
+                predicted[key],
+            )
+            found.append(Put(*store.add(writing, wanted, now)))
+    return found
+
+
+def cost(resources: predict.Resources) -> dict[str, Any]:
+    """What the queue keeps of a prediction."""
+    return {
+        "kind": resources.kind,
+        "basis": resources.basis,
+        "seconds": resources.seconds,
+        "at_least": resources.at_least,
+        "device_hours": resources.device_hours,
+        "unit": resources.unit,
+        "memory_bytes": resources.memory_bytes,
+    }
+
+
 def this_process() -> dict[str, Any]:
     """What a worker writes beside the entry it takes."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "began": _began(os.getpid())}
@@ -55,17 +112,19 @@ def work(
     most: int | None = None,
     seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Takes waiting entries one by one until none is left, `most` were taken or `seconds` are over.
 
-    `request` has device, threads and quiet; `run` is launch.run for one home.  An entry ends as finished or failed;
-    it waits again where the run was stopped early (exit 75), is trained by another process, or asks for what this
-    machine lacks (exit 4).  No entry is taken twice by one worker.
+    `request` has device, threads and quiet; `run` is launch.run for one home.  A training that is not done when the
+    `seconds` are over stops with a checkpoint.  An entry ends as finished or failed; it waits again where the run was
+    stopped early (exit 75), is trained by another process, or asks for what this machine lacks (exit 4).  No entry is
+    taken twice by one worker.
     """
     began, seen = clock(), set[int]()
     with serving(home):
         while most is None or len(seen) < most:
-            if seconds is not None and clock() - began >= seconds:
+            left = None if seconds is None else seconds - (clock() - began)
+            if left is not None and left <= 0.0:
                 return
             release_dead(engine, home)
             with session(engine) as writing:
@@ -73,7 +132,7 @@ def work(
             if entry is None:
                 return
             seen.add(entry.id)
-            outcome = _run(engine, entry, request, run, now)
+            outcome = _run(engine, entry, replace(request, max_seconds=left), run, now)
             yield outcome
             if outcome.stops:
                 return
@@ -86,8 +145,8 @@ def _run(
     run: Callable[[launch.Request], launch.Ended],
     now: Callable[[], datetime],
 ) -> Outcome:
-    overrides = tuple(f"{name}={value}" for name, value in entry.overrides.items())
-    asked = replace(request, recipe=entry.recipe, tier=entry.tier, seed=entry.seed, overrides=overrides)
+    changes = overrides.words(entry.overrides)
+    asked = replace(request, recipe=entry.recipe, tier=entry.tier, seed=entry.seed, overrides=changes)
     try:
         ended = run(asked)
     except BaseException as error:  # a Ctrl-C too: whatever ends this worker, the entry must not look taken

@@ -24,7 +24,7 @@ def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         options: Any = {
             "recipe": request.recipe,
             "seed": request.seed,
-            "fingerprint": registry.fingerprint("claimed"),
+            "fingerprint": registry.fingerprint("claimed-next", "smoke"),
             "overrides": dict(word.split("=") for word in request.overrides),
         }
         found = list((home / "runs").glob(f"*-0930{request.seed:02d}-*"))
@@ -121,7 +121,7 @@ def test_a_prediction_is_also_made_for_all_seeds_together(
     paperlab: Any, trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = predict.Resources(predict.MEASURED, "measured", seconds=60.0, device_hours=0.5, unit="GPU-hours")
-    monkeypatch.setattr(predict, "kept_resources", lambda *_: known)
+    monkeypatch.setattr(predict, "kept_resources", lambda *_, **__: known)
     said = paperlab(*WORDS, "4", "--predict", "--json").json["all_seeds"]
     assert said == {"seeds": [1, 2, 3, 4], "seconds": 240.0, "device_hours": 2.0}
     assert "seeds 1 to 4: 4 min, 2 GPU-hours" in paperlab(*WORDS, "4", "--predict").out
