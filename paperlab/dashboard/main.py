@@ -15,7 +15,7 @@ import streamlit as st
 import paperlab
 from paperlab.dashboard import notices
 from paperlab.dashboard.text import escape
-from paperlab.dashboard.views import paper, papers, reproductions, run, today
+from paperlab.dashboard.views import paper, papers, query, reproductions, run, sync, today
 from paperlab.errors import PaperlabError
 from reproductions.registry import ReproductionError
 
@@ -51,6 +51,7 @@ def show() -> None:
         {
             "Read": [_page(today, "today", default=True), _page(papers, "papers"), _page(paper, "paper", hidden=True)],
             "Reproduce": [_page(reproductions, "reproductions"), _page(run, "run", hidden=True)],
+            "System": [_page(sync, "sync"), _page(query, "query")],
         }
     )
     navigation.run()

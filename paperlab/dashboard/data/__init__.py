@@ -15,11 +15,12 @@ from paperlab.dashboard.data.claims import (
 )
 from paperlab.dashboard.data.papers import PaperPage, categories, find_papers, paper
 from paperlab.dashboard.data.runs import run, runs
-from paperlab.dashboard.data.tracker import latest_receipts
+from paperlab.dashboard.data.tracker import ask, latest_receipts, open_gaps, status
 
 __all__ = [
     "JudgedClaim",
     "PaperPage",
+    "ask",
     "categories",
     "claims_of_paper",
     "find_papers",
@@ -27,6 +28,7 @@ __all__ = [
     "latest_receipts",
     "now",
     "open_database",
+    "open_gaps",
     "own_bars",
     "paper",
     "reproductions",
@@ -34,5 +36,6 @@ __all__ = [
     "run",
     "runs",
     "settings",
+    "status",
     "verdict_changes",
 ]

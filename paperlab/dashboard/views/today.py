@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list
+from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, count, escape, minute, plain, shortened
 from paperlab.entities import Receipt, ReceiptStatus
 from paperlab.store.papers import PaperFilter
@@ -19,13 +20,6 @@ _SPANS = {"1 day": 1, "7 days": 7, "30 days": 30}
 _PAPERS_SHOWN = 15
 _RUNS_SHOWN = 6
 _VERDICTS_SHOWN = 6
-_STATES = {
-    ReceiptStatus.RUNNING: ":blue[▶ running]",
-    ReceiptStatus.COMPLETE: ":green[✔ complete]",
-    ReceiptStatus.PARTIAL: ":orange[◐ partial]",
-    ReceiptStatus.INTERRUPTED: ":orange[‖ interrupted]",
-    ReceiptStatus.FAILED: ":red[✘ failed]",
-}
 
 
 def render() -> None:
@@ -107,7 +101,7 @@ def _receipt(receipts: list[Receipt], now: datetime) -> None:
         count(last.requests, "request"),
     ]
     reason = f": {escape(last.reason)}" if last.reason else ""
-    st.markdown(f"**Last sync** {_STATES[last.status]}{reason} · {escape(' · '.join(facts))}")
+    st.markdown(f"**Last sync** {STATES[last.status]}{reason} · {escape(' · '.join(facts))}")
     if last.status in {ReceiptStatus.PARTIAL, ReceiptStatus.INTERRUPTED, ReceiptStatus.FAILED}:
         st.caption("The next sync goes on where this one stopped.")
         st.code("paperlab sync", language=None)

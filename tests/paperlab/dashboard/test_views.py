@@ -11,7 +11,7 @@ import pytest
 from paperlab.library.database import open_or_create
 from tests.paperlab.dashboard import filled
 
-PAGES = ("today", "papers", "paper", "reproductions", "run")
+PAGES = ("today", "papers", "paper", "reproductions", "run", "sync", "query")
 
 
 def said(page) -> str:
