@@ -9,8 +9,9 @@ from __future__ import annotations
 import colorsys
 import hashlib
 import html
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -152,6 +153,110 @@ def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit:
     figure.update_yaxes(title_text=_safe(unit))
     figure.update_layout(showlegend=len(curves) > 1)
     return figure
+
+
+def axis(curve: Curve, against: str, tokens: Curve | None = None, parameters: int | None = None) -> list[float] | None:
+    """Where the curve's points lie on "step", "hours", "tokens" or "FLOPs"; None where the run did not record that.
+
+    `tokens` is the run's train/tokens, real target tokens so far.  FLOPs are 6 a token and parameter: forward and
+    backward pass without attention's own (Kaplan et al., arXiv 2001.08361, section 2.1).
+    """
+    if against == "step":
+        return [float(step) for step in curve.steps]
+    if against == "hours":
+        start = curve.times[0] if curve.times else 0.0
+        return [(moment - start) / 3600 for moment in curve.times]
+    if tokens is None or not tokens.steps or (against == "FLOPs" and not parameters):
+        return None
+    steps, values = [0.0, *map(float, tokens.steps)], [0.0, *tokens.values]
+    factor = 6.0 * (parameters or 0) if against == "FLOPs" else 1.0
+    return [factor * _at(steps, values, min(float(step), steps[-1])) for step in curve.steps]
+
+
+def overlay(
+    curves: Sequence[Curve],
+    places: Mapping[str, Sequence[float]],
+    *,
+    against: str,
+    groups: Mapping[str, str] | None = None,
+    logarithmic: bool = False,
+) -> Any:
+    """One metric of several runs; seeds of one group as a mean with a band.
+
+    `places`: where each run's points lie on the axis (`axis`); a run without is left out.  `groups`: run to the name of
+    its group.
+    """
+    drawn = [(curve, places[curve.run_id]) for curve in curves if curve.run_id in places]
+    family = drawn[0][0].family if drawn else ""
+    title, unit = METRICS.get(family, (family, ""))
+    figure = go.Figure()
+    members: dict[str, list[tuple[Curve, Sequence[float]]]] = {}
+    for curve, x in drawn:
+        members.setdefault(groups[curve.run_id] if groups else curve.run_id, []).append((curve, x))
+    for name, group in members.items():
+        if len(group) > 1:
+            _band(figure, name, group)
+            continue
+        curve, x = group[0]
+        label = _token(curve.run_id) if groups is None else name
+        figure.add_trace(_line(x, curve.values, label, colour(curve.run_id)))
+    shown = sum(len(curve.values) for curve, _ in drawn)
+    total = sum(curve.recorded or len(curve.values) for curve, _ in drawn)
+    note = f"shown {shown:,} of {count(total, 'point')} of {count(len(drawn), 'run')}"
+    _lay_out(figure, f"{_safe(title)}<br><sup>{note}</sup>", height=460)
+    titles = {"tokens": "training tokens", "FLOPs": "training FLOPs, 6 × parameters × tokens", "hours": "hours"}
+    figure.update_xaxes(
+        title_text=titles.get(against, against), type="log" if logarithmic or against == "FLOPs" else "linear"
+    )
+    figure.update_yaxes(title_text=_safe(unit), type="log" if logarithmic else "linear")
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def _line(x: Sequence[float], y: Sequence[float], label: str, shade: str) -> Any:
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines+markers" if len(x) <= 60 else "lines",
+        name=_safe(label),
+        line={"color": shade, "width": 1.8},
+        marker={"size": 5},
+        hovertemplate="%{x:,} · %{y:.5g}<extra>%{fullData.name}</extra>",
+    )
+
+
+def _band(figure: Any, name: str, group: Sequence[tuple[Curve, Sequence[float]]]) -> None:
+    """The mean of the seeds, and from the least to the greatest of them, where all have been."""
+    grid = list(group[0][1])
+    end = min(x[-1] for _, x in group if x)
+    grid = [x for x in grid if x <= end]
+    values = [[_at(x, curve.values, place) for place in grid] for curve, x in group]
+    columns = list(zip(*values, strict=True))
+    shade = colour(group[0][0].run_id)
+    red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
+    figure.add_trace(
+        go.Scatter(
+            x=[*grid, *reversed(grid)],
+            y=[*map(max, columns), *(min(column) for column in reversed(columns))],
+            fill="toself",
+            fillcolor=f"rgba({red}, {green}, {blue}, 0.18)",
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+    means = [sum(column) / len(column) for column in columns]
+    figure.add_trace(_line(grid, means, f"{name}, {count(len(group), 'seed')}", shade))
+
+
+def _at(x: Sequence[float], y: Sequence[float], place: float) -> float:
+    """The curve's value at `place`, between its neighbours in a straight line."""
+    at = bisect_left(x, place)
+    if at == 0 or x[at] == place:
+        return y[at]
+    before, after = x[at - 1], x[at]
+    share = (place - before) / (after - before) if after > before else 1.0
+    return y[at - 1] + share * (y[at] - y[at - 1])
 
 
 def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") -> Any:

@@ -15,7 +15,7 @@ import streamlit as st
 import paperlab
 from paperlab.dashboard import notices
 from paperlab.dashboard.text import escape
-from paperlab.dashboard.views import paper, papers, query, reproductions, run, sync, today
+from paperlab.dashboard.views import compare, paper, papers, query, reproductions, run, runs, sync, today
 from paperlab.errors import PaperlabError
 from reproductions.registry import ReproductionError
 
@@ -50,7 +50,12 @@ def show() -> None:
     navigation = st.navigation(
         {
             "Read": [_page(today, "today", default=True), _page(papers, "papers"), _page(paper, "paper", hidden=True)],
-            "Reproduce": [_page(reproductions, "reproductions"), _page(run, "run", hidden=True)],
+            "Reproduce": [
+                _page(reproductions, "reproductions"),
+                _page(runs, "runs"),
+                _page(run, "run", hidden=True),
+                _page(compare, "compare"),
+            ],
             "System": [_page(sync, "sync"), _page(query, "query")],
         }
     )

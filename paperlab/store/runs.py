@@ -47,6 +47,7 @@ __all__ = [
     "metric_names",
     "points",
     "put",
+    "recipes",
     "remove",
     "samples",
     "series",
@@ -159,6 +160,11 @@ def count(session: Session, wanted: RunFilter | None = None) -> int:
 def ids(session: Session) -> list[str]:
     """The ids of all runs, newest first."""
     return list(session.execute(sa.select(_RUNS.c.id).order_by(_RUNS.c.id.desc())).scalars())
+
+
+def recipes(session: Session) -> list[str]:
+    """The names of recipes that runs are held of, in order."""
+    return list(session.execute(sa.select(_RUNS.c.recipe).distinct().order_by(_RUNS.c.recipe)).scalars())
 
 
 def samples(session: Session, run_id: str, step: int | None = None) -> list[Sample]:

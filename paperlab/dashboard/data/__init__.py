@@ -14,26 +14,32 @@ from paperlab.dashboard.data.claims import (
     verdict_changes,
 )
 from paperlab.dashboard.data.papers import PaperPage, categories, find_papers, paper
-from paperlab.dashboard.data.runs import run, runs
+from paperlab.dashboard.data.runs import RunPage, comparison, metric_names, overlay, recipes_run, run, run_page, runs
 from paperlab.dashboard.data.tracker import ask, latest_receipts, open_gaps, status
 
 __all__ = [
     "JudgedClaim",
     "PaperPage",
+    "RunPage",
     "ask",
     "categories",
     "claims_of_paper",
+    "comparison",
     "find_papers",
     "judged",
     "latest_receipts",
+    "metric_names",
     "now",
     "open_database",
     "open_gaps",
+    "overlay",
     "own_bars",
     "paper",
+    "recipes_run",
     "reproductions",
     "reproductions_of",
     "run",
+    "run_page",
     "runs",
     "settings",
     "status",

@@ -1,0 +1,140 @@
+"""Compare: why does mine differ?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from paperlab.dashboard import charts, data, links, notices, run_list
+from paperlab.dashboard.run_plots import CONFIG
+from paperlab.dashboard.text import count, escape, number, plain, shortened
+from paperlab.entities import Run
+from paperlab.runs.compare import Comparison, Row
+
+TITLE = "Compare"
+
+MOST = 12
+_POINTS = 800
+_AGAINST = {"step": "step", "tokens": "tokens", "FLOPs": "FLOPs", "time": "hours"}
+_TOKENS = "train/tokens"
+_FIRST = ("val/loss", "train/loss")
+_KEYS_SHOWN = 60
+
+
+def render() -> None:
+    st.title("Compare")
+    asked = [name.strip() for name in st.query_params.get("runs", "").split(",") if name.strip()]
+    ids = tuple(dict.fromkeys(asked))[:MOST]
+    if not ids:
+        notices.empty("The address names no runs: choose two or more from the list.")
+        links.link("runs", "All runs")
+        return
+    if len(set(asked)) > MOST:
+        st.caption(f"At most {MOST} runs are laid side by side; the first {MOST} of {len(set(asked))} are shown.")
+    runs, found = data.comparison(ids)
+    for run in runs:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.html(run_list.swatch(run.id), width="content")
+            links.run(run.id)
+            changed = " ".join(f"{key}={value}" for key, value in run.overrides.items())
+            st.caption(
+                f"{run_list.STATES[run.status]} · {escape(f'{run.recipe} {run.tier} seed {run.seed} {changed}')}",
+                width="content",
+            )
+    _curves(runs)
+    if found is None:
+        notices.empty("One run alone can't be compared: choose another beside it.")
+        links.link("runs", "All runs")
+        return
+    _measured(found, runs)
+    _differing(found, runs)
+
+
+def _curves(runs: Sequence[Run]) -> None:
+    ids = tuple(run.id for run in runs)
+    names = data.metric_names(ids)
+    if not names:
+        notices.empty("None of them has recorded a number yet.")
+        return
+    names = [*(name for name in _FIRST if name in names), *(name for name in names if name not in _FIRST)]
+    with st.container(horizontal=True):
+        metric = st.selectbox("metric", names, key="metric", bind="query-params", width=280)
+        against = st.segmented_control("against", list(_AGAINST), default="step", key="against", bind="query-params")
+        banded = st.toggle("seeds as bands", key="bands", bind="query-params")
+        logarithmic = st.toggle("log axes", key="log", bind="query-params")
+    unit = _AGAINST[against or "step"]
+    curves = data.overlay(ids, metric or names[0], _POINTS)
+    tokens = {each.run_id: each for each in data.overlay(ids, _TOKENS, _POINTS)}
+    sizes = {run.id: (run.record.get("provenance") or {}).get("parameters") for run in runs}
+    places = {each.run_id: charts.axis(each, unit, tokens.get(each.run_id), sizes[each.run_id]) for each in curves}
+    figure = charts.overlay(
+        curves,
+        {run_id: x for run_id, x in places.items() if x is not None},
+        against=unit,
+        groups={run.id: _group(run) for run in runs} if banded else None,
+        logarithmic=logarithmic,
+    )
+    st.plotly_chart(figure, config=CONFIG, key="overlay")
+    unknown = [run_id for run_id, x in places.items() if x is None]
+    if unknown:
+        st.caption(escape(f"did not record their {against}, and are left out: {', '.join(unknown)}"))
+
+
+def _group(run: Run) -> str:
+    """What runs that differ in their seed alone have in common."""
+    return " ".join([run.recipe, run.tier, *(f"{key}={value}" for key, value in sorted(run.overrides.items()))])
+
+
+def _measured(found: Comparison, runs: Sequence[Run]) -> None:
+    st.header("Measured")
+    if not found.rows:
+        st.caption("Nothing was measured by them yet.")
+        return
+    table: dict[str, list[str]] = {"Quantity": [escape(row.name) for row in found.rows]}
+    for at, run in enumerate(runs):
+        table[escape(_short(run.id))] = [_value(row, at) for row in found.rows]
+    table["Difference from the first"] = [escape(_difference(row)) for row in found.rows]
+    st.table(table, hide_index=True, border="horizontal")
+    st.caption("A difference is tested over the seeds that both recipes ran, in pairs; one pair decides nothing.")
+
+
+def _value(row: Row, at: int) -> str:
+    value, step = row.values[at], row.steps[at]
+    return escape(number(value, row.unit) + (f" at step {step:,}" if value is not None and step is not None else ""))
+
+
+def _difference(row: Row) -> str:
+    if row.protocol_differs:
+        return f"not comparable: {', '.join(row.protocol_differs)}"
+    said = []
+    for difference, test in zip(row.differences, row.tests, strict=True):
+        if difference is None:
+            said.append("–")
+        elif test is None or test.p is None:
+            said.append(f"{difference:+.4g} (no spread of seeds)")
+        else:
+            said.append(f"{test.mean:+.4g} over {count(len(test.seeds), 'seed')}, p = {test.p:.2g}")
+    return "; ".join(said)
+
+
+def _differing(found: Comparison, runs: Sequence[Run]) -> None:
+    st.header("What differs between them")
+    if not found.differing:
+        st.caption(f"Nothing but the seed's own marks: {count(found.agreeing, 'key')} agree.")
+        return
+    shown = found.differing[:_KEYS_SHOWN]
+    table: dict[str, list[str]] = {"Key": [escape(each.key) for each in shown]}
+    for at, run in enumerate(runs):
+        table[escape(_short(run.id))] = [_cell(each.values[at]) for each in shown]
+    st.table(table, hide_index=True, border="horizontal")
+    st.caption(f"shown {len(shown)} of {count(len(found.differing), 'key')} that differ; {found.agreeing:,} agree")
+
+
+def _cell(value: Any) -> str:
+    return "–" if value is None else escape(shortened(plain(str(value)), 160))
+
+
+def _short(run_id: str) -> str:
+    return run_id.rpartition("-")[2]
