@@ -84,8 +84,9 @@ def show_list(as_json: bool) -> int:
     ]
     if as_json:
         print(json.dumps({"recipes": rows}))
+    width = max(len(row["recipe"]) for row in rows)
     for row in [] if as_json else rows:
-        print(f"{row['recipe']:<24} {', '.join(row['tiers']):<20} {row['about']}")
+        print(f"{row['recipe']:<{width}} {', '.join(row['tiers']):<17} {row['about']}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The Transformer of "Attention Is All You Need" (arXiv 1706.03762): encoder-decoder translation."""
 
 from reproductions.registry import Reproduction, Source
+from reproductions.transformer.table_3 import ROWS
 
 REPRODUCTION = Reproduction(
     name="transformer",
@@ -28,5 +29,7 @@ REPRODUCTION = Reproduction(
     ),
     recipes={
         "transformer-base": "the base model on WMT14 English-German; Multi30k (mini); number words (smoke)",
+        "transformer-big": "the big model on WMT14 English-German; the same change on Multi30k (mini)",
+        **{row.recipe: f"Table 3, row {row.row}: {row.about}" for row in ROWS},
     },
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproductions.engine.recipe import Needs, Optim, Recipe, Schedule, Train
+from reproductions.transformer.table_3 import ROWS, Row
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the final weights are judged; ``validation_beam`` is the search of the curve during training."""
+    """How the final weights are judged; ``validation_beam`` is the search of the curve during training.
 
+    ``split``: what is translated at the end.  With "val" the test split is never read.
+    """
+
+    split: Literal["test", "val"] = "test"
     beam: int = 4
     length_penalty: float = 0.6  # alpha
     extra_length: int = 50
@@ -201,22 +206,84 @@ SMOKE = Recipe(
     },
 )
 
-RECIPES = {(recipe.name, recipe.tier): recipe for recipe in (FULL, MINI, SMOKE)}
+# The big model and Table 3
+
+_ROW = {row.key: row for row in ROWS}
+
+
+def _work(model: Model, vocabulary: int) -> float:
+    """Multiplications for a pair of tokens, about: the weights of the layers and of the output."""
+    key, value = (size or model.d_model // model.num_heads for size in (model.d_key, model.d_value))
+    attention = 2 * model.d_model * model.num_heads * (key + value)
+    return model.num_layers * (3 * attention + 4 * model.d_model * model.d_ff) + vocabulary * model.d_model
+
+
+def _activations(model: Model) -> int:
+    """What a token leaves behind for the backward pass, in numbers, about."""
+    return model.num_layers * (8 * model.d_model + model.d_ff)
+
+
+def _changed(base: Recipe[Model, Data, Evaluation], row: Row) -> Recipe[Model, Data, Evaluation]:
+    """``base`` with what a row of Table 3 changes.  The rate follows d_model, as equation (3) says."""
+    changes = row.paper if base.tier == "full" else row.mini
+    model = replace(base.model, **changes)
+    steps = base.train.max_steps * (3 if row.key == "big" else 1)
+    work = [_work(each, base.data.vocabulary) for each in (model, base.model)]
+    larger = max(1.0, _activations(model) / _activations(base.model))
+    how = "" if base.tier == "full" else "; ours: the same change in the mini model"
+    more = {} if steps == base.train.max_steps else {"train.max_steps": f"Table 3, row big: three times as many{how}"}
+    return replace(
+        base,
+        name=row.recipe,
+        model=model,
+        schedule=replace(base.schedule, d_model=model.d_model),
+        train=replace(base.train, max_steps=steps),
+        needs=replace(
+            base.needs,
+            gpu_memory_gb=round(base.needs.gpu_memory_gb * larger),
+            hours=round(base.needs.hours * work[0] / work[1] * steps / base.train.max_steps, 2),
+            hardware=f"{base.needs.hardware.partition(' (')[0]} (estimated)",
+        ),
+        places={**base.places, **{f"model.{name}": f"Table 3, row {row.row}{how}" for name in changes}, **more},
+        predicted=None,
+    )
+
+
+def _table_3(base: Recipe[Model, Data, Evaluation], row: Row) -> Recipe[Model, Data, Evaluation]:
+    """A row as Table 3 has it: the last weights, not their average, judged on the development set."""
+    changed = _changed(base, row)
+    return replace(
+        changed,
+        train=replace(changed.train, average_last=0, keep_checkpoints=2),
+        evaluation=replace(changed.evaluation, split="val", beam=4),
+        places={
+            **changed.places,
+            "train.average_last": "section 6.2: no checkpoint averaging",
+            "evaluation.split": "Table 3: the development set",
+            "evaluation.beam": "section 6.2: as in section 6.1",
+        },
+    )
+
+
+_BIG = _changed(FULL, _ROW["big"])
+BIG = replace(
+    _BIG,
+    name="transformer-big",
+    train=replace(_BIG.train, checkpoint_every=600, keep_checkpoints=20, average_last=20),
+    needs=replace(_BIG.needs, disk_gb=70),  # twenty-one checkpoints of 2.6 GB with the optimiser's state, and the data
+    places={
+        **_BIG.places,
+        "train.checkpoint_every": "section 6.1: ten minutes apart, which at section 5.2's 1.0 s a step is 600 steps",
+    },
+)
+BIG_MINI = replace(_changed(MINI, _ROW["big"]), name="transformer-big")
+
+TABLE_3 = tuple(_table_3(base, row) for row in ROWS for base in (FULL, MINI))
+
+RECIPES = {(recipe.name, recipe.tier): recipe for recipe in (FULL, MINI, SMOKE, BIG, BIG_MINI, *TABLE_3)}
 
 # The rows of Table 3 whose parameter count is printed, by the key that their claims use.
-TABLE_3_COUNTED = {
-    "base": Model(),
-    "b-dk16": Model(d_key=16),
-    "b-dk32": Model(d_key=32),
-    "c-n2": Model(num_layers=2),
-    "c-n4": Model(num_layers=4),
-    "c-n8": Model(num_layers=8),
-    "c-d256": Model(d_model=256, d_key=32, d_value=32),
-    "c-d1024": Model(d_model=1024, d_key=128, d_value=128),
-    "c-ff1024": Model(d_ff=1024),
-    "c-ff4096": Model(d_ff=4096),
-    "big": Model(d_model=1024, d_ff=4096, num_heads=16, dropout=0.3),
-}
+TABLE_3_COUNTED = {row.key: Model(**row.paper) for row in ROWS if row.counted}
 
 # Section 5.1 says "about 37000" tokens.  All ten counts of base, (B) and (C) come out as printed when the shared
 # vocabulary has 41,004 to 41,208 tokens, and for no other size; see the README.

@@ -9,18 +9,20 @@ from reproductions.engine import metrics
 from reproductions.engine.recipe import Recipe
 from reproductions.transformer.corpus import NUMBER_WORDS, Corpus
 from reproductions.transformer.recipes import Data, Evaluation, Model
+from reproductions.transformer.table_3 import PREFIX
 
-# The claims of claims.toml that the first score of each data set answers.
+# The claims of claims.toml that a recipe's first score answers.
 _CLAIMS = {
-    NUMBER_WORDS: ("paperlab:smoke:number-words:exact-match",),
-    "multi30k-en-de": (
+    ("transformer-base", "smoke"): ("paperlab:smoke:number-words:exact-match",),
+    ("transformer-base", "mini"): (
         "2105.14462:table-2:transformer-tiny:multi30k-test2016:bleu",
         "paperlab:mini:multi30k-test2016:bleu",
     ),
-    "wmt14-en-de": (
+    ("transformer-base", "full"): (
         "1706.03762:table-2:base:wmt14-en-de:bleu",
         "1706.03762:table-2:base-beats-single-models:wmt14-en-de:bleu",
     ),
+    ("transformer-big", "full"): ("1706.03762:table-2:big:wmt14-en-de:bleu",),
 }
 
 
@@ -31,7 +33,7 @@ def measurements(
     references: Sequence[str],
     validation: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    """What result.json keeps: scores of the test split's ``outputs``, and perplexity on the validation split.
+    """What result.json keeps: scores of the ``outputs`` of the recipe's split, and perplexity on the validation split.
 
     A measurement answers one claim, so the score that several claims are about is there once for each.
     """
@@ -43,15 +45,17 @@ def measurements(
         "steps": recipe.train.max_steps,
     }
     common = {"task": "translation", "dataset": recipe.data.dataset}
-    scored = {**common, "split": corpus.name("test"), "n": len(outputs)}
+    scored = {**common, "split": corpus.name(recipe.evaluation.split), "n": len(outputs)}
+    row = _row_of_table_3(recipe)
     found: list[dict[str, Any]] = []
     for index, score in enumerate(_scores(recipe.data.dataset, outputs, references)):
-        claims = _CLAIMS.get(recipe.data.dataset, (None,)) if index == 0 else (None,)
+        answers = (f"{row}:bleu",) if row else _CLAIMS.get((recipe.name, recipe.tier), (None,))
+        claims = answers if index == 0 else (None,)
         found += [
             {"claim": claim, **scored, **score, "protocol": {**protocol, **score["protocol"]}} for claim in claims
         ]
     perplexity = {
-        "claim": None,
+        "claim": f"{row}:perplexity" if row else None,
         **common,
         "split": corpus.name("val"),
         "metric": "perplexity",
@@ -61,6 +65,13 @@ def measurements(
         "protocol": {**protocol, "beam": None, "length_penalty": None, "per": "word piece"},
     }
     return [*found, perplexity]
+
+
+def _row_of_table_3(recipe: Recipe[Model, Data, Evaluation]) -> str | None:
+    """What the ids of the claims begin with that this recipe answers; None where it is no row at the paper's size."""
+    if recipe.tier != "full" or not recipe.name.startswith(PREFIX):
+        return None
+    return f"1706.03762:table-3:{recipe.name.removeprefix(PREFIX)}"
 
 
 def _scores(dataset: str, outputs: Sequence[str], references: Sequence[str]) -> list[dict[str, Any]]:

@@ -102,9 +102,10 @@ class Task:
         ]
 
     def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Perplexity on the validation split, and the scores of its test split, which is read here and nowhere else."""
+        """Perplexity on the validation split, and the scores of the recipe's split: the test split, where it is that,
+        is read here and nowhere else."""
         values = self.validate(model)
-        lines = list(self.corpus.lines("test"))
+        lines = list(self.corpus.lines(self.recipe.evaluation.split))
         outputs = self._outputs(model, [source for source, _ in lines], self.recipe.evaluation.beam)
         return measurements_of(self.recipe, self.corpus, outputs, [target for _, target in lines], values)
 
