@@ -67,7 +67,8 @@ def test_equal_protocols_are_comparable_and_further_fields_of_the_run_do_not_mat
 def test_a_field_that_differs_is_named_with_both_values(field: str, value: object) -> None:
     comparison = protocol.compare(CLAIM, replace(MEASURED, protocol={**PROTOCOL, field: value}))
     assert comparison.differing == (field,)
-    assert comparison.details == (f"{field}: claim {PROTOCOL[field]}, run {value}",)
+    (detail,) = comparison.details
+    assert detail.startswith(f"{field}: claim {PROTOCOL[field]}, run {value} (")
 
 
 @given(st.sampled_from(sorted(PROTOCOL)))
