@@ -150,13 +150,15 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     found: list[Path] = []
     said: dict[str, object] = {}
     code = 0
+    source = registry.fingerprint(arguments.name)
     try:
         session.train(
             recipe,
             arguments.seed,
             arguments.runs_dir or home() / "runs",
             make_task=make_task,
-            fingerprint=registry.fingerprint(arguments.name, arguments.tier),
+            fingerprint=registry.fingerprint(arguments.name, arguments.tier, code=source),
+            code=source,
             data_home=home() / "data",
             now=datetime.now(UTC),
             overrides=overrides,

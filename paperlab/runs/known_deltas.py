@@ -7,7 +7,7 @@ with one model on one set of data is no conversion.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,7 @@ class KnownDelta:
     after: Any = _ANY
 
     def reversed(self) -> KnownDelta:
-        return KnownDelta(
-            self.metric, self.field, 0.0 - self.high, 0.0 - self.low, self.unit, self.seen, self.source, self.after, self.before
-        )
+        return replace(self, before=self.after, after=self.before, low=0.0 - self.high, high=0.0 - self.low)
 
     @property
     def exactness(self) -> int:

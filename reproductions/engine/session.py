@@ -38,6 +38,7 @@ def train(
     on_run: Callable[[Path], None] = lambda _: None,
     progress: bool = False,
     prediction: Mapping[str, Any] | None = None,
+    code: str | None = None,
 ) -> RunDirectory:
     """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
 
@@ -45,7 +46,7 @@ def train(
     stop or out of time, Busy (75) where another process trains it, NotReady (4) where the machine lacks
     something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
     one cannot run; `on_run` learns the run's path as soon as it is known; a new run keeps `prediction`, which was
-    said of it before it began.
+    said of it before it began, and `code`, the part of the fingerprint that all its recipes have in common.
     """
     with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
         world = distributed.join(device)
@@ -64,6 +65,7 @@ def train(
             source = provenance.code(provenance.ROOT)
             return {
                 "reproduction": recipe.reproduction,
+                "code": code,
                 "command": list(command),
                 "predicted": None if recipe.predicted is None else dict(recipe.predicted),
                 "prediction": None if prediction is None else dict(prediction),
