@@ -65,11 +65,7 @@ def together(home: Path, seconds: float) -> dict[str, Any]:
     place = settings_module.Settings(home, f"sqlite:///{home / 'paperlab.db'}")
     engine = database.open_database(place, create=True)
     stop = home / "stop"
-    environ = os.environ | {
-        "PAPERLAB_HOME": str(home),
-        "PAPERLAB_DATABASE_URL": place.database_url,
-        "STREAMLIT_LOGGER_LEVEL": "error",  # without a browser it warns of every read
-    }
+    environ = os.environ | {"PAPERLAB_HOME": str(home), "PAPERLAB_DATABASE_URL": place.database_url}
     parts: dict[str, subprocess.Popen[str]] = {}
     for name in ("write", "index", "index 2", "look"):
         words = [sys.executable, __file__, "--part", name.partition(" ")[0], "--seconds", str(seconds)]
@@ -180,10 +176,13 @@ def index(home: Path, engine: database.Engine) -> int:
 
 def looker() -> Callable[[Path, database.Engine], int]:
     """What the pages Runs and Run read and draw, from the directory and from the tables."""
+    from streamlit.logger import set_log_level
+
     from paperlab.dashboard import charts  # here: the other parts need no Streamlit
     from paperlab.dashboard.data.runs import run, runs, stored_run
     from paperlab.store.runs import RunFilter
 
+    set_log_level("ERROR")  # without a browser it warns of every read
     most_seen: Counter[str] = Counter()
 
     def look(_home: Path, _engine: database.Engine) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from benchmarks import polling, recorder
+from benchmarks import polling, recorder, run_directories, runs
 from paperlab import settings as settings_module
+from paperlab.runs import indexer
+from reproductions.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "gpu.py"
@@ -71,3 +75,41 @@ def test_what_a_writer_records_at_full_rate_is_indexed_and_seen_and_counted(tmp_
 def test_no_point_is_lost_and_no_lock_held_up_while_a_run_is_watched(tmp_path):
     measured = polling.together(tmp_path, 20.0)
     assert (measured["lost"], measured["errors"]) == (0, {})
+
+
+def test_runs_are_made_as_the_recorder_writes_them_and_a_stopped_call_is_gone_on_with(tmp_path):
+    whole = list(run_directories.make(tmp_path / "whole", 50, 40))
+    list(islice(run_directories.make(tmp_path / "parts", 50, 40), 20))
+    (tmp_path / "parts" / f".{whole[20].name}").mkdir()
+    parts = list(run_directories.make(tmp_path / "parts", 50, 40))
+    assert [tree(path) for path in parts] == [tree(path) for path in whole]
+    read = [RunDirectory(path) for path in whole]
+    assert sum(len(run.metrics()) for run in read) == 50 * 40
+    assert Counter(run.status() for run in read) == {"finished": 48, "interrupted": 1, "failed": 1}
+    lines = (whole[0] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines == [json.dumps(json.loads(line), ensure_ascii=False) for line in lines], "as json.dumps writes them"
+
+
+def test_many_runs_are_asked_for_by_the_functions_of_command_line_and_dashboard(tmp_path, monkeypatch, engine_for):
+    monkeypatch.setenv("PAPERLAB_HOME", str(tmp_path))
+    made = list(run_directories.make(tmp_path / "runs", 50, 40))
+    indexer.index(engine_for(settings_module.load()), tmp_path / "runs")
+    answers = runs.ask(times=1)
+    assert [each["number"] for each in answers["list"].values()] == [50, 50]
+    assert answers["overlay"]["longest"]["number"] == sum(
+        line["name"] == "train/loss" for path in made for line in RunDirectory(path).metrics()
+    )
+    assert set(answers["found"]) == set(runs.BARS)
+
+
+def test_indexing_that_was_terminated_is_gone_on_with(tmp_path):
+    list(run_directories.make(tmp_path / "runs", 2, 40))
+    notes = {"make": [], "index": []}
+    assert not runs.index(tmp_path, notes, until=0.0)
+    assert runs.index(tmp_path, notes, until=float("inf"))
+    assert sum(piece["points"] for piece in notes["index"]) == sum(run_directories.length(p, 40) for p in range(2))
+
+
+def tree(path):
+    """Every file of a folder with its content."""
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
