@@ -215,8 +215,8 @@ def overlay(
 
 def _line(x: Sequence[float], y: Sequence[float], label: str, shade: str) -> Any:
     return go.Scatter(
-        x=x,
-        y=y,
+        x=list(x),
+        y=list(y),
         mode="lines+markers" if len(x) <= 60 else "lines",
         name=_safe(label),
         line={"color": shade, "width": 1.8},

@@ -74,16 +74,14 @@ def _table(page: data.RunPage, now: datetime) -> list[Run]:
         {
             "run": [f"run?id={run.id}" for run in runs],
             "state": [_MARKS[run.status] for run in runs],
-            "recipe": [run.recipe for run in runs],
-            "tier": [run.tier for run in runs],
             "seed": [run.seed for run in runs],
-            "changed": [" ".join(f"{key}={value}" for key, value in run.overrides.items()) for run in runs],
             "done": [run.step / run.max_steps if run.max_steps else None for run in runs],
             "training loss": [list(page.sparks.get(run.id, ())) for run in runs],
             "validation loss": [page.last.get(run.id) for run in runs],
             "device": [run.device for run in runs],
             "took": [duration(run.seconds) for run in runs],
             "started": [age(run.created_at, now) for run in runs],
+            "changed": [" ".join(f"{key}={value}" for key, value in run.overrides.items()) for run in runs],
         }
     )
     event = st.dataframe(
@@ -94,7 +92,7 @@ def _table(page: data.RunPage, now: datetime) -> list[Run]:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "run": st.column_config.LinkColumn(display_text=r"id=(.+)$", width="large"),
+            "run": st.column_config.LinkColumn(display_text=r"id=(.+)$", width="medium"),
             "done": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent"),
             "training loss": st.column_config.LineChartColumn(help="train/loss over the run, each on its own scale"),
             "validation loss": st.column_config.NumberColumn(format="%.4f", help="val/loss, the newest"),

@@ -99,6 +99,8 @@ def _gaps(status: Status, gaps: Sequence[Gap]) -> None:
 
 
 def _days(receipts: Sequence[Receipt]) -> None:
+    if not any(receipt.requests for receipt in receipts):
+        return
     st.header("Requests by day")
     st.plotly_chart(charts.requests_by_day(receipts), config={"displaylogo": False}, key="requests")
 
