@@ -10,7 +10,6 @@ import colorsys
 import hashlib
 import html
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +17,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from paperlab.dashboard.text import count, number, plain, shortened
-from paperlab.entities import Receipt, VerdictKind
+from paperlab.dashboard.text import count, plain
 
 POINTS_SHOWN = 1000
 
@@ -36,16 +34,6 @@ METRICS: dict[str, tuple[str, str]] = {
     "tokens_per_second": ("Throughput", "tokens per second"),
 }
 """Title and unit by the last part of a metric's name; their order is the order of the panels."""
-
-SYMBOLS: dict[VerdictKind, tuple[str, str, str]] = {
-    VerdictKind.REPRODUCED: ("✔", "circle", "#2e7d32"),
-    VerdictKind.DIFFERS: ("✘", "x", "#c62828"),
-    VerdictKind.INCONCLUSIVE: ("◐", "diamond", "#b26a00"),
-    VerdictKind.NOT_COMPARABLE: ("≠", "square-open", "#6a4c93"),
-    VerdictKind.NOT_ATTEMPTED: ("○", "circle-open", "#757575"),
-    VerdictKind.STALE: ("↻", "hourglass", "#546e7a"),
-}
-"""A verdict as a character, as plotly's marker, and as a colour."""
 
 _GRID = "rgba(128, 128, 128, 0.18)"
 
@@ -71,20 +59,6 @@ class Curve:
     def place(self) -> str:
         """Where it is measured: "train", "val"."""
         return self.name.rpartition("/")[0]
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """A claim and what was measured of it.  `low` and `high` bound the interval where there is one."""
-
-    label: str
-    verdict: VerdictKind
-    reported: float
-    tolerance: float
-    measured: float
-    low: float | None
-    high: float | None
-    unit: str
 
 
 def colour(run_id: str) -> str:
@@ -140,7 +114,7 @@ def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit:
                 x=x,
                 y=[curve.values[i] for i in kept],
                 mode="lines+markers" if sparse else "lines",
-                name=_safe(f"{_token(curve.run_id)} {curve.place}" if several_runs else curve.place or curve.name),
+                name=safe(f"{_token(curve.run_id)} {curve.place}" if several_runs else curve.place or curve.name),
                 line={"color": colour(curve.run_id), "width": 1.3 if is_train else 2.2},
                 opacity=0.6 if is_train and len(curves) > 1 else 1.0,
                 marker={"size": 4 if is_train else 6, "symbol": "circle" if is_train else "diamond"},
@@ -148,9 +122,9 @@ def lines(family: str, curves: Sequence[Curve], *, against: str = "step", limit:
             )
         )
     note = f"shown {shown:,} of {count(total, 'point')}"
-    _lay_out(figure, f"{_safe(title)}<br><sup>{note}</sup>", height=290)
+    lay_out(figure, f"{safe(title)}<br><sup>{note}</sup>", height=290)
     figure.update_xaxes(title_text="step" if against == "step" else "hours since the first point", rangemode="tozero")
-    figure.update_yaxes(title_text=_safe(unit))
+    figure.update_yaxes(title_text=safe(unit))
     figure.update_layout(showlegend=len(curves) > 1)
     return figure
 
@@ -203,12 +177,12 @@ def overlay(
     shown = sum(len(curve.values) for curve, _ in drawn)
     total = sum(curve.recorded or len(curve.values) for curve, _ in drawn)
     note = f"shown {shown:,} of {count(total, 'point')} of {count(len(drawn), 'run')}"
-    _lay_out(figure, f"{_safe(title)}<br><sup>{note}</sup>", height=460)
+    lay_out(figure, f"{safe(title)}<br><sup>{note}</sup>", height=460)
     titles = {"tokens": "training tokens", "FLOPs": "training FLOPs, 6 × parameters × tokens", "hours": "hours"}
     figure.update_xaxes(
         title_text=titles.get(against, against), type="log" if logarithmic or against == "FLOPs" else "linear"
     )
-    figure.update_yaxes(title_text=_safe(unit), type="log" if logarithmic else "linear")
+    figure.update_yaxes(title_text=safe(unit), type="log" if logarithmic else "linear")
     figure.update_layout(showlegend=True)
     return figure
 
@@ -218,7 +192,7 @@ def _line(x: Sequence[float], y: Sequence[float], label: str, shade: str) -> Any
         x=list(x),
         y=list(y),
         mode="lines+markers" if len(x) <= 60 else "lines",
-        name=_safe(label),
+        name=safe(label),
         line={"color": shade, "width": 1.8},
         marker={"size": 5},
         hovertemplate="%{x:,} · %{y:.5g}<extra>%{fullData.name}</extra>",
@@ -259,97 +233,7 @@ def _at(x: Sequence[float], y: Sequence[float], place: float) -> float:
     return y[at - 1] + share * (y[at] - y[at - 1])
 
 
-def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") -> Any:
-    """One row a claim: its measured value and interval, as distance from the reported value in tolerances.
-
-    The tick at 0 is what was reported, the band from -1 to 1 the tolerance, so claims of any unit share one axis.
-    Every tolerance must be positive.
-    """
-    figure = go.Figure()
-    labels = [_safe(shortened(row.label, 64)) for row in rows]
-    figure.add_vrect(x0=-1, x1=1, fillcolor="rgba(128, 128, 128, 0.16)", line_width=0, layer="below")
-    figure.add_vline(x=0, line={"color": "rgba(128, 128, 128, 0.9)", "width": 1})
-    for kind, (symbol, marker, shade) in SYMBOLS.items():
-        chosen = [i for i, row in enumerate(rows) if row.verdict is kind]
-        if not chosen:
-            continue
-        centres = [_in_tolerances(rows[i], rows[i].measured) for i in chosen]
-        highs = [_in_tolerances(rows[i], rows[i].high) for i in chosen]
-        lows = [_in_tolerances(rows[i], rows[i].low) for i in chosen]
-        figure.add_trace(
-            go.Scatter(
-                x=centres,
-                y=chosen,
-                mode="markers",
-                name=f"{symbol} {kind.value}",
-                marker={"symbol": marker, "size": 11, "color": shade, "line": {"color": shade, "width": 2}},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [high - centre for high, centre in zip(highs, centres, strict=True)],
-                    "arrayminus": [centre - low for low, centre in zip(lows, centres, strict=True)],
-                    "color": shade,
-                    "thickness": 2,
-                },
-                customdata=[_spoken(rows[i]) for i in chosen],
-                text=[labels[i] for i in chosen],
-                hovertemplate="%{text}<br>%{customdata}<extra></extra>",
-            )
-        )
-    _lay_out(figure, _safe(title), height=130 + 30 * max(len(rows), 1))
-    figure.update_xaxes(title_text="measured − reported, in tolerances (grey: within tolerance)", zeroline=False)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=list(range(len(rows))),
-        ticktext=labels,
-        range=[len(rows) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        automargin=True,
-    )
-    return figure
-
-
-def requests_by_day(receipts: Iterable[Receipt]) -> Any:
-    """Requests to arXiv a day, and how many answers were refusals (429, 503 and the like)."""
-    asked: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    for receipt in receipts:
-        day = f"{receipt.started_at:%Y-%m-%d}"
-        asked[day] += receipt.requests
-        refused[day] += sum(receipt.details.get("refusals", {}).values())
-    days = sorted(asked)
-    figure = go.Figure()
-    answered = [max(asked[day] - refused[day], 0) for day in days]
-    figure.add_trace(go.Bar(x=days, y=answered, name="answered", marker={"color": "#3576bd"}))
-    figure.add_trace(
-        go.Bar(
-            x=days,
-            y=[refused[day] for day in days],
-            name="refused",
-            marker={"color": "#c62828", "pattern": {"shape": "/"}},
-        )
-    )
-    _lay_out(figure, "Requests to arXiv", height=260)
-    figure.update_layout(barmode="stack", showlegend=True)
-    figure.update_xaxes(title_text="day (UTC)", type="category" if len(days) < 15 else "date")
-    figure.update_yaxes(title_text="requests", rangemode="tozero")
-    return figure
-
-
-def _in_tolerances(row: ForestRow, value: float | None) -> float:
-    return ((row.measured if value is None else value) - row.reported) / row.tolerance
-
-
-def _spoken(row: ForestRow) -> str:
-    interval = "" if row.low is None or row.high is None else f" [{number(row.low)}, {number(row.high)}]"
-    return _safe(
-        f"{row.verdict.value}: measured {number(row.measured, row.unit)}{interval}, "
-        f"reported {number(row.reported, row.unit)} ± {number(row.tolerance)}"
-    )
-
-
-def _lay_out(figure: Any, title: str, *, height: int) -> None:
+def lay_out(figure: Any, title: str, *, height: int) -> None:
     figure.update_layout(
         title={
             "text": title,
@@ -374,6 +258,6 @@ def _token(run_id: str) -> str:
     return run_id.rpartition("-")[2]
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Plotly reads a little HTML in its texts: here it shows it."""
     return html.escape(plain(text), quote=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import charts, links
+from paperlab.dashboard import claim_charts, links
 from paperlab.dashboard.data import JudgedClaim
 from paperlab.dashboard.text import count, escape, number
 from paperlab.entities import Claim, ClaimKind, Verdict, VerdictKind
@@ -25,7 +25,7 @@ _BADGES = {
 def badge(kind: VerdictKind, n: int | None = None) -> str:
     """The verdict with its shape and colour, as Markdown."""
     amount = "" if n is None else f"{n} "
-    return f":{_BADGES[kind]}-badge[{charts.SYMBOLS[kind][0]} {amount}{kind.value}]"
+    return f":{_BADGES[kind]}-badge[{claim_charts.SYMBOLS[kind][0]} {amount}{kind.value}]"
 
 
 def tally(judged: Iterable[JudgedClaim]) -> str:
@@ -99,16 +99,16 @@ def forest(judged: Iterable[JudgedClaim]) -> None:
     if not rows:
         st.caption("No claim has been measured against a tolerance yet: there is nothing to draw.")
         return
-    st.plotly_chart(charts.forest(rows), config={"displaylogo": False}, key="forest")
+    st.plotly_chart(claim_charts.forest(rows), config={"displaylogo": False}, key="forest")
     st.caption(f"drawn: {len(rows)} of {count(len(items), 'claim')}; the others are not measured, or have no tolerance")
 
 
-def _forest_row(item: JudgedClaim) -> charts.ForestRow | None:
+def _forest_row(item: JudgedClaim) -> claim_charts.ForestRow | None:
     claim, verdict = item.claim, item.verdict
     if verdict.measured is None or claim.value is None or claim.tolerance is None or claim.tolerance.value <= 0:
         return None
     low, high = verdict.interval or (None, None)
-    return charts.ForestRow(
+    return claim_charts.ForestRow(
         label=claim.place_text,
         verdict=verdict.kind,
         reported=claim.value,

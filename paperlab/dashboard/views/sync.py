@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import charts, data, links, notices
+from paperlab.dashboard import data, links, notices, paper_charts
 from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, count, duration, escape, minute, number, plain, shortened
 from paperlab.entities import Gap, Receipt
@@ -102,7 +102,7 @@ def _days(receipts: Sequence[Receipt]) -> None:
     if not any(receipt.requests for receipt in receipts):
         return
     st.header("Requests by day")
-    st.plotly_chart(charts.requests_by_day(receipts), config={"displaylogo": False}, key="requests")
+    st.plotly_chart(paper_charts.requests_by_day(receipts), config={"displaylogo": False}, key="requests")
 
 
 def _receipts(receipts: Sequence[Receipt], status: Status) -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paperlab.dashboard import charts
-from paperlab.dashboard.charts import Curve, ForestRow
+from paperlab.dashboard import charts, claim_charts
+from paperlab.dashboard.charts import Curve
+from paperlab.dashboard.claim_charts import ForestRow
 from paperlab.entities import VerdictKind
 
 
@@ -74,7 +75,7 @@ def test_an_unknown_metric_is_drawn_under_its_own_name_as_text():
 
 
 def test_the_forest_measures_distance_in_tolerances():
-    figure = charts.forest([row(), row(VerdictKind.DIFFERS, reported=65.0, measured=66.0, low=None, high=None)])
+    figure = claim_charts.forest([row(), row(VerdictKind.DIFFERS, reported=65.0, measured=66.0, low=None, high=None)])
     reproduced, differs = figure.data
     assert reproduced.x[0] == pytest.approx(0.4)
     assert reproduced.error_x.array[0] == pytest.approx(0.6)
@@ -84,7 +85,7 @@ def test_the_forest_measures_distance_in_tolerances():
 
 
 def test_each_verdict_has_a_shape_and_a_colour_of_its_own():
-    figure = charts.forest([row(kind) for kind in VerdictKind])
+    figure = claim_charts.forest([row(kind) for kind in VerdictKind])
     assert len({trace.marker.symbol for trace in figure.data}) == len(VerdictKind)
     assert len({trace.marker.color for trace in figure.data}) == len(VerdictKind)
-    assert len({symbol for symbol, _, _ in charts.SYMBOLS.values()}) == len(VerdictKind)
+    assert len({symbol for symbol, _, _ in claim_charts.SYMBOLS.values()}) == len(VerdictKind)
