@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "alerts": "Show starred, tagged, annotated or reproduced papers that were replaced or withdrawn.",
     "search": "Search the papers held: title, abstract, authors, comment and own notes.",
     "reproduce": "Train a recipe of a paper, and judge the claims that it measures.",
+    "sweep": "Train a recipe over a grid of its fields, and rank the cells by a validation metric.",
     "queue": "What is to be trained, and the worker that trains it.",
     "runs": "What was trained, how far it is, and what it measured.",
     "claims": "What papers report, what our runs measured, and what holds.",

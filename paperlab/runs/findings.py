@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from paperlab.entities import Claim, Measurement, MetricPoint, Run, Verdict
+from paperlab.entities import Claim, Measurement, Run, Verdict
 from paperlab.runs import compare, judging, structure
 from paperlab.store import runs as store
 from paperlab.store.database import Session
@@ -26,10 +26,11 @@ class Summary:
 
     quantity: str
     unit: str
-    mean: float
+    mean: float | None
+    """None where a seed has no finite value: a loss that ran away."""
     sd: float | None
     n: int
-    values: Mapping[int, float]
+    values: Mapping[int, float | None]
     """By seed."""
     claim: str | None = None
     protocol: Mapping[str, Any] | None = None
@@ -58,16 +59,17 @@ def judge(
 
 def summaries(session: Session, runs: Sequence[Run]) -> list[Summary]:
     """Each quantity over these runs, one run a seed: the results of training, then what was measured at the end."""
-    recorded: dict[str, dict[int, MetricPoint]] = {}
+    recorded: dict[str, dict[int, float]] = {}
     measured: dict[str, dict[int, Measurement]] = {}
     for run in runs:
-        for point in store.last_points(session, run.id):
-            if point.name.startswith(_RECORDED):
-                recorded.setdefault(point.name, {})[run.seed] = point
+        names = [name for name in store.metric_names(session, run.id) if name.startswith(_RECORDED)]
+        # With its gaps: where the loss ran away the last value is none, and not the last finite one.
+        for series in store.series(session, [run.id], names, gaps=True):
+            recorded.setdefault(series.name, {})[run.seed] = series.values[-1]
         for item in store.measurements(session, run_id=run.id):
             key = json.dumps([compare.quantity(item), compare.conditions(item)], sort_keys=True, default=str)
             measured.setdefault(key, {})[run.seed] = item
-    found = [_summary(name, "", {seed: point.value for seed, point in by.items()}) for name, by in recorded.items()]
+    found = [_summary(name, "", values) for name, values in recorded.items()]
     for by_seed in measured.values():
         one = next(iter(by_seed.values()))
         where = "/".join(part for part in (one.task, one.dataset, one.split) if part)
@@ -84,7 +86,9 @@ def _summary(
     claim: str | None = None,
     protocol: Mapping[str, Any] | None = None,
 ) -> Summary:
-    numbers = list(values.values())
-    # The spread of what is not a number (a loss that ran away) is none, and `stdev` would refuse it.
-    sd = stdev(numbers) if len(numbers) > 1 and all(map(math.isfinite, numbers)) else None
-    return Summary(quantity, unit, fmean(numbers), sd, len(numbers), dict(values), claim, protocol)
+    numbers = [value for value in values.values() if math.isfinite(value)]
+    is_whole = len(numbers) == len(values)
+    mean = fmean(numbers) if is_whole else None
+    sd = stdev(numbers) if is_whole and len(numbers) > 1 else None
+    shown = {seed: value if math.isfinite(value) else None for seed, value in values.items()}
+    return Summary(quantity, unit, mean, sd, len(values), shown, claim, protocol)

@@ -111,6 +111,11 @@ def check_metric(metric: str) -> None:
         raise InvalidInput(f'"{metric}" is of the test split, which is no ground for choosing', "--metric val/loss")
 
 
+def direction(metric: str) -> bool | None:
+    """Whether lower is better; None where that is not known of a metric."""
+    return protocol.lower_is_better(metric) if protocol.canonical(metric) in _DIRECTED else None
+
+
 def train(
     arms: tuple[Arm, Arm],
     seeds: Sequence[int],
@@ -147,11 +152,10 @@ def outcome(session: Session, arms: tuple[Arm, Arm], runs: Sequence[tuple[str, s
     logs = [(math.log(a), math.log(b)) for a, b in paces]
     speed = compare.paired(_by_seed(seeds, logs, 0), _by_seed(seeds, logs, 1)) if len(logs) == len(seeds) else None
     first = pairs[0].runs
-    known = protocol.canonical(metric)
     return Outcome(
         arms=(arms[0].label, arms[1].label),
         metric=metric,
-        lower_is_better=protocol.lower_is_better(metric) if known in _DIRECTED else None,
+        lower_is_better=direction(metric),
         pairs=tuple(pairs),
         values=tuple(values),
         test=test,

@@ -12,7 +12,7 @@ An entry of one seed has no spread and so no rank.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,6 +84,25 @@ class Limits:
         if any(taken is not None and taken > limit for limit, taken in asked):
             return False
         return None if any(taken is None for _, taken in asked) else True
+
+
+def rank_ranges(
+    intervals: Sequence[tuple[float, float] | None], *, lower_is_better: bool
+) -> list[tuple[int, int] | None]:
+    """The best and the worst rank that each interval allows among all of them; None for what has none."""
+    known = [interval for interval in intervals if interval is not None]
+
+    def better(one: tuple[float, float], other: tuple[float, float]) -> bool:
+        return one[1] < other[0] if lower_is_better else one[0] > other[1]
+
+    found: list[tuple[int, int] | None] = []
+    for each in intervals:
+        if each is None:
+            found.append(None)
+            continue
+        best = 1 + sum(better(other, each) for other in known)
+        found.append((best, len(known) - sum(better(each, other) for other in known)))
+    return found
 
 
 def tables(measurements: Iterable[Measurement], runs: Mapping[str, Run], direction: Direction) -> list[Table]:
@@ -179,20 +198,8 @@ def _ranked(standings: list[Standing], lower: bool | None) -> list[Standing]:
     if lower is None:
         why = "which way this metric gets better is not known"
         return [replace(each, unranked=each.unranked or why) for each in standings]
-    known = [each.interval for each in standings if each.interval is not None]
-
-    def better(one: tuple[float, float], other: tuple[float, float]) -> bool:
-        return one[1] < other[0] if lower else one[0] > other[1]
-
-    ranked = []
-    for each in standings:
-        if each.interval is None:
-            ranked.append(each)
-            continue
-        best = 1 + sum(better(other, each.interval) for other in known)
-        worst = len(known) - sum(better(each.interval, other) for other in known)
-        ranked.append(replace(each, ranks=(best, worst)))
-    return ranked
+    ranges = rank_ranges([each.interval for each in standings], lower_is_better=lower)
+    return [replace(each, ranks=ranks) for each, ranks in zip(standings, ranges, strict=True)]
 
 
 def _costed(standings: list[Standing], lower: bool | None) -> list[Standing]:
