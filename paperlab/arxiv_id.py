@@ -26,7 +26,8 @@ _ARCHIVES = (
     *("mtrl-th", "patt-sol", "plasm-ph", "q-alg", "solv-int", "supr-con"),
 )
 """Archives that ever stood in an identifier.  Stored ordinals count by this order: only append to it."""
-_PER_MONTH = 1_000_000
+PER_MONTH = 1_000_000
+"""What an ordinal grows by from one month to the next."""
 _SHOWN = 80
 """Characters of a text without identifier that its error repeats."""
 _OLD_STYLE = 100_000
@@ -52,20 +53,26 @@ class ArxivId:
         archive, slash, serial = self.base.partition("/")
         if not slash:
             month, _, number = self.base.partition(".")
-            return (200_000 + int(month)) * _PER_MONTH + int(number)
+            return (200_000 + int(month)) * PER_MONTH + int(number)
         century = 190_000 if serial[0] == "9" else 200_000
         old = _OLD_STYLE + _ARCHIVES.index(archive) * 1000 + int(serial[4:])
-        return (century + int(serial[:4])) * _PER_MONTH + old
+        return (century + int(serial[:4])) * PER_MONTH + old
 
     @classmethod
     def from_ordinal(cls, ordinal: int) -> ArxivId:
         """The identifier that has this `ordinal`."""
-        month, number = divmod(ordinal, _PER_MONTH)
+        month, number = divmod(ordinal, PER_MONTH)
         yymm = f"{month % 10_000:04d}"
         if number < _OLD_STYLE:
             return cls(f"{yymm}.{number:0{5 if month % 10_000 >= _FIVE_DIGITS_SINCE else 4}d}")
         archive, serial = divmod(number - _OLD_STYLE, 1000)
         return cls(f"{_ARCHIVES[archive]}/{yymm}{serial:03d}")
+
+    @staticmethod
+    def month_of(ordinal: int) -> str:
+        """The month ("2026-11") in which arXiv gave out the identifier that has this `ordinal`."""
+        month = ordinal // PER_MONTH
+        return f"{month // 100:04d}-{month % 100:02d}"
 
     @classmethod
     def parse(cls, text: str) -> ArxivId:

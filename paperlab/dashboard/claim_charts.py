@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from paperlab.dashboard.charts import lay_out, safe
 from paperlab.dashboard.text import number, shortened
 from paperlab.entities import VerdictKind
+from paperlab.runs.standings import Standing
 
 SYMBOLS: dict[VerdictKind, tuple[str, str, str]] = {
     VerdictKind.REPRODUCED: ("✔", "circle", "#2e7d32"),
@@ -98,3 +99,94 @@ def _spoken(row: ForestRow) -> str:
         f"{row.verdict.value}: measured {number(row.measured, row.unit)}{interval}, "
         f"reported {number(row.reported, row.unit)} ± {number(row.tolerance)}"
     )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One claim in the matrix of sources by claims."""
+
+    source: str
+    place: str
+    verdict: VerdictKind
+    statement: str
+
+
+def matrix(cells: Sequence[Cell]) -> Any:
+    """A row a source, a mark a claim in the order of its file, with the verdict as shape and colour."""
+    sources = list(dict.fromkeys(cell.source for cell in cells))
+    at: dict[str, int] = {}
+    places: list[tuple[int, int, Cell]] = []
+    for cell in cells:
+        at[cell.source] = at.get(cell.source, 0) + 1
+        places.append((at[cell.source], sources.index(cell.source), cell))
+    figure = go.Figure()
+    for kind, (symbol, marker, shade) in SYMBOLS.items():
+        chosen = [place for place in places if place[2].verdict is kind]
+        if not chosen:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=[x for x, _, _ in chosen],
+                y=[y for _, y, _ in chosen],
+                mode="markers",
+                name=f"{symbol} {kind.value}",
+                marker={"symbol": marker, "size": 9, "color": shade, "line": {"color": shade, "width": 1.5}},
+                text=[safe(f"{cell.place}: {cell.statement}") for _, _, cell in chosen],
+                hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+            )
+        )
+    lay_out(figure, f"{len(cells)} claims of {len(sources)} sources", height=130 + 26 * max(len(sources), 1))
+    figure.update_xaxes(title_text="claims, in the order of their source", showgrid=False, zeroline=False)
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(sources))),
+        ticktext=[safe(shortened(source, 48)) for source in sources],
+        range=[len(sources) - 0.4, -0.6],
+        zeroline=False,
+        automargin=True,
+    )
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | None) -> Any:
+    """Quality against device hours, intervals over the seeds, and the line of what nothing beats for less."""
+    figure = go.Figure()
+    drawn = [each for each in standings if each.device_hours]
+    for unit in dict.fromkeys(each.cost_unit for each in drawn):
+        group = [each for each in drawn if each.cost_unit == unit]
+        figure.add_trace(
+            go.Scatter(
+                x=[each.device_hours for each in group],
+                y=[each.mean for each in group],
+                mode="markers+text",
+                name=unit,
+                text=[safe(shortened(each.label, 40)) for each in group],
+                textposition="top center",
+                marker={"size": 11, "symbol": "circle" if unit == "GPU-hours" else "diamond"},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [each.interval[1] - each.mean if each.interval else 0.0 for each in group],
+                    "arrayminus": [each.mean - each.interval[0] if each.interval else 0.0 for each in group],
+                },
+                hovertemplate="%{text}<br>%{y:.5g} for %{x:.3g} " + unit + "<extra></extra>",
+            )
+        )
+        best = sorted((each for each in group if each.best_for_cost), key=lambda each: each.device_hours or 0.0)
+        if len(best) > 1:
+            figure.add_trace(
+                go.Scatter(
+                    x=[each.device_hours for each in best],
+                    y=[each.mean for each in best],
+                    mode="lines",
+                    line={"dash": "dot", "width": 1, "shape": "hv"},
+                    name=f"nothing as good for less, {unit}",
+                    hoverinfo="skip",
+                )
+            )
+    lay_out(figure, "Quality against cost", height=380)
+    figure.update_xaxes(title_text="device hours", type="log")
+    figure.update_yaxes(title_text=safe(quality), autorange="reversed" if lower_is_better else True)
+    figure.update_layout(showlegend=True)
+    return figure

@@ -15,9 +15,40 @@ import streamlit as st
 import paperlab
 from paperlab.dashboard import notices
 from paperlab.dashboard.text import escape
-from paperlab.dashboard.views import compare, paper, papers, query, reproductions, run, runs, sync, today
+from paperlab.dashboard.views import (
+    claims,
+    compare,
+    leaderboard,
+    paper,
+    papers,
+    query,
+    reproductions,
+    run,
+    runs,
+    samples,
+    sync,
+    today,
+    trends,
+)
 from paperlab.errors import PaperlabError
 from reproductions.registry import ReproductionError
+
+PAGES: dict[str, list[tuple[ModuleType, str]]] = {
+    "Read": [(today, "today"), (papers, "papers"), (claims, "claims"), (trends, "trends"), (paper, "paper")],
+    "Run": [
+        (reproductions, "reproductions"),
+        (runs, "runs"),
+        (compare, "compare"),
+        (samples, "samples"),
+        (leaderboard, "leaderboard"),
+        (run, "run"),
+    ],
+    "System": [(sync, "sync"), (query, "query")],
+}
+"""Groups of the menu: each page's module and address.  The first is what opens."""
+
+_OF_ONE_THING = (paper, run)
+"""Pages about one paper or run: links lead there, the menu does not."""
 
 # Streamlit's own spacing is for forms; this is for reading.  Nothing from outside goes into it.
 _STYLE = """<style>
@@ -47,18 +78,7 @@ def show() -> None:
     if not is_address_chosen():
         return
     st.html(_STYLE)
-    navigation = st.navigation(
-        {
-            "Read": [_page(today, "today", default=True), _page(papers, "papers"), _page(paper, "paper", hidden=True)],
-            "Reproduce": [
-                _page(reproductions, "reproductions"),
-                _page(runs, "runs"),
-                _page(run, "run", hidden=True),
-                _page(compare, "compare"),
-            ],
-            "System": [_page(sync, "sync"), _page(query, "query")],
-        }
-    )
+    navigation = st.navigation({group: [_page(*each) for each in pages] for group, pages in PAGES.items()})
     navigation.run()
     with st.sidebar:
         st.caption(f"paperlab {escape(paperlab.__version__)} · times are UTC")
@@ -94,10 +114,13 @@ def guarded(render: Callable[[], None]) -> Callable[[], None]:
     return draw
 
 
-def _page(view: ModuleType, address: str, *, default: bool = False, hidden: bool = False) -> st.Page:
-    draw = guarded(view.render)
+def _page(view: ModuleType, address: str) -> st.Page:
     return st.Page(
-        draw, title=view.TITLE, url_path=address, default=default, visibility="hidden" if hidden else "visible"
+        guarded(view.render),
+        title=view.TITLE,
+        url_path=address,
+        default=view is today,
+        visibility="hidden" if view in _OF_ONE_THING else "visible",
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 
-from paperlab.dashboard.charts import lay_out
+from paperlab.dashboard.charts import lay_out, safe
+from paperlab.dashboard.text import shortened
 from paperlab.entities import Receipt
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+"""Lines are told apart by more than their colour."""
 
 
 def requests_by_day(receipts: Iterable[Receipt]) -> Any:
@@ -37,3 +41,39 @@ def requests_by_day(receipts: Iterable[Receipt]) -> Any:
     figure.update_xaxes(title_text="day (UTC)", type="category" if len(days) < 15 else "date")
     figure.update_yaxes(title_text="requests", rangemode="tozero")
     return figure
+
+
+def months(
+    series: Mapping[str, Mapping[str, int]], title: str, last: int = 0, whole: Mapping[str, int] | None = None
+) -> Any:
+    """Papers a month by topic, the `last` so many months (0: all); with `whole` in percent of it."""
+    every = sorted({month for counts in series.values() for month in counts})
+    axis = _between(every[0], every[-1])[-last:] if every else []
+    figure = go.Figure()
+    for at, (name, counts) in enumerate(series.items()):
+        values = [float(counts.get(month, 0)) for month in axis]
+        if whole is not None:
+            values = [
+                100 * n / whole[month] if whole.get(month) else 0.0 for n, month in zip(values, axis, strict=True)
+            ]
+        figure.add_trace(
+            go.Scatter(
+                x=axis,
+                y=values,
+                mode="lines+markers" if len(axis) < 40 else "lines",
+                name=safe(shortened(name, 50)),
+                line={"dash": _DASHES[at % len(_DASHES)], "width": 1.8},
+                hovertemplate="%{x} · %{y:,.4~g}<extra>%{fullData.name}</extra>",
+            )
+        )
+    lay_out(figure, title, height=360)
+    figure.update_xaxes(title_text="month of the arXiv identifier")
+    figure.update_yaxes(title_text="papers" if whole is None else "percent of papers held", rangemode="tozero")
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def _between(first: str, last: str) -> list[str]:
+    """Every month from "2026-01" to "2026-11"."""
+    start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
+    return [f"{at // 12:04d}-{at % 12 + 1:02d}" for at in range(start, end + 1)]

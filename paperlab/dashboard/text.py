@@ -6,6 +6,7 @@ are; where it takes Markdown (labels of links, captions, cells of tables) they g
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -42,6 +43,16 @@ def readable(text: str) -> str:
 def shortened(text: str, limit: int) -> str:
     """`text` cut to `limit` characters, with an ellipsis where something is missing."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def difference(before: str, after: str) -> list[tuple[str, bool]]:
+    """`after` in stretches of words, each with whether it is new against `before`."""
+    old, new = before.split(), after.split()
+    pieces: list[tuple[str, bool]] = []
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if end > start:
+            pieces.append((" ".join(new[start:end]), kind != "equal"))
+    return pieces
 
 
 def people(names: Iterable[str], limit: int = 4) -> str:

@@ -37,7 +37,7 @@ _QUALIFIER = re.compile(
     r"|\berrors?[\s-]+(?:detection|correction|analysis|free)\b"  # tasks
 )
 _PREPOSITION = re.compile(r"\b(?:of|at|on|for|in|with|against|under)\b|@")
-_AT = re.compile(r"exact match|\b[rp]_?\d*@\d")
+_AT = re.compile(r"exact[ _-]match|\b[rp]_?\d*@\d")
 
 
 def is_lower_better(metric: str) -> bool | None:

@@ -9,6 +9,7 @@ from paperlab import query as language
 from paperlab.entities import Paper, VerdictKind
 from paperlab.library import claims
 from paperlab.query import Field, Query
+from paperlab.store import months as stored_months
 from paperlab.store import papers, verdicts
 from paperlab.store import search as stored
 from paperlab.store.database import Session
@@ -74,6 +75,12 @@ def search(
         is_more=found.is_more,
         how=_how(found),
     )
+
+
+def months(session: Session, query: str) -> dict[str, int]:
+    """How many papers a search means, by the month ("2026-11") of their identifiers.  Raises InvalidInput."""
+    wanted = language.parse(query)
+    return stored_months.of_ordinals(stored.ordinals(session, wanted, reproduced=lambda: reproduced(session)))
 
 
 def reproduced(session: Session) -> frozenset[str]:

@@ -112,8 +112,12 @@ def ranked(
 
 def ids(session: Session, query: Query, *, reproduced: Reproduced = frozenset) -> list[str]:
     """Every paper that the query means, newest identifier first: for matching a watchlist backwards."""
-    found, _ = _Source(session, PaperFilter(), reproduced).find(query, None)
-    return [ArxivId.from_ordinal(ordinal).base for ordinal in found]
+    return [ArxivId.from_ordinal(ordinal).base for ordinal in ordinals(session, query, reproduced=reproduced)]
+
+
+def ordinals(session: Session, query: Query, *, reproduced: Reproduced = frozenset) -> list[int]:
+    """The same as ordinals."""
+    return _Source(session, PaperFilter(), reproduced).find(query, None)[0]
 
 
 def facts_of(session: Session, held: Iterable[Paper], *, reproduced: Reproduced = frozenset) -> list[Facts]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data import cache
 from paperlab.dashboard.data.cache import cached
 from paperlab.entities import Claim, Verdict
+from paperlab.errors import InvalidInput
 from paperlab.library import claims as claims_library
 from paperlab.runs import judging, structure
 from paperlab.store import database, verdicts
@@ -30,6 +32,15 @@ class JudgedClaim:
 def verdict_changes(session: database.Session, limit: int) -> list[LoggedVerdict]:
     """The newest entries of the log, newest first."""
     return verdicts.history(session)[-limit:][::-1]
+
+
+def is_paper(source: str) -> bool:
+    """Whether a claim's source is an arXiv identifier, rather than a repository or ourselves."""
+    try:
+        ArxivId.parse(source)
+    except InvalidInput:
+        return False
+    return True
 
 
 def reproductions() -> tuple[registry.Reproduction, ...]:

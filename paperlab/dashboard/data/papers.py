@@ -8,8 +8,9 @@ from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data.cache import cached
 from paperlab.entities import Paper, ProfileMatch
 from paperlab.library import papers as library
+from paperlab.library import search
 from paperlab.library.papers import PaperDetails
-from paperlab.store import database, matches, papers
+from paperlab.store import database, matches, months, papers
 from paperlab.store.papers import PaperFilter
 
 
@@ -38,3 +39,17 @@ def paper(session: database.Session, arxiv_id: ArxivId) -> PaperDetails:
 @cached
 def categories(session: database.Session) -> dict[str, int]:
     return papers.category_counts(session)
+
+
+@cached
+def category_months(session: database.Session, names: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Papers by month of identifier ("2026-11"), for each category."""
+    return months.of_categories(session, names)
+
+
+@cached
+def query_months(session: database.Session, query: str) -> dict[str, int]:
+    """Papers that a search means, by month of identifier; all for an empty one.  Raises InvalidInput."""
+    if not query:
+        return months.every(session)
+    return search.months(session, query)

@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from paperlab.dashboard import main
 from paperlab.library.database import open_or_create
 from tests.paperlab.dashboard import filled
 
-PAGES = ("today", "papers", "paper", "reproductions", "runs", "run", "compare", "sync", "query")
+PAGES = tuple(address for pages in main.PAGES.values() for _, address in pages)
 
 
 def said(page) -> str:
@@ -52,7 +53,7 @@ def test_every_page_works_on_an_empty_database(view, empty_home, name):
 def test_without_a_database_a_page_says_which_command_makes_one(view, tmp_path, name, state):
     page = view(name, tmp_path, **state)
     assert not page.exception
-    if name not in ("run", "compare"):  # without an id there is nothing to look up
+    if name not in ("run", "compare", "samples"):  # without an id there is nothing to look up
         assert "paperlab db upgrade" in said(page)
     assert not (tmp_path / "paperlab.db").exists(), "looking creates nothing"
 

@@ -1,0 +1,90 @@
+"""Claims, Leaderboard, Samples and Trends: what they show of a home with papers and runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from paperlab.dashboard import claim_charts, paper_charts
+from paperlab.dashboard.text import difference
+from paperlab.entities import VerdictKind
+from paperlab.runs.standings import Standing
+from tests.paperlab.dashboard import filled
+from tests.paperlab.dashboard.test_views import said
+
+
+def test_claims_shows_every_source_and_leads_to_its_paper(view, filled_home):
+    page = view("claims", filled_home)
+    assert not page.exception
+    assert "1706.03762 paper" in said(page)
+    assert "not-attempted" in said(page)
+
+
+def test_claims_can_be_narrowed_by_the_address(view, filled_home):
+    page = view("claims", filled_home, source="1706.03762", verdict="not-attempted")
+    assert not page.exception
+    assert "28.4" in said(page)
+
+
+def test_the_leaderboard_has_our_number_under_its_protocol(view, filled_home):
+    page = view("leaderboard", filled_home)
+    assert not page.exception
+    assert "0.994" in said(page)
+    assert "beam 4" in said(page)
+    assert "entry left out" in said(view("leaderboard", filled_home, hours="0.0001"))
+
+
+def test_samples_stand_by_checkpoint_with_what_changed(view, filled_home):
+    page = view("samples", filled_home, runs=filled.FINISHED)
+    assert not page.exception
+    table = page.table[0].value
+    assert next(iter(table.columns)) == "Prompt"
+    assert list(table.columns)[-1] == "Reference"
+    assert "**zweiundvierzig** ✔" in table.iloc[0, -2] or "zweiundvierzig ✔" in table.iloc[0, -2]
+    assert "evil.example" in said(page)  # as text
+
+
+def test_samples_of_an_unknown_run_are_an_error_in_words(view, filled_home):
+    page = view("samples", filled_home, runs="nothing")
+    assert not page.exception
+
+
+@pytest.mark.parametrize("state", [{}, {"over": "all"}, {"share": "true"}, {"topics": "models; year:x"}])
+def test_trends_draws_topics_and_categories(view, filled_home, state):
+    page = view("trends", filled_home, **state)
+    assert not page.exception
+    assert bool(page.error) == ("year:x" in state.get("topics", ""))
+
+
+def test_months_without_a_paper_are_drawn_as_none():
+    figure = paper_charts.months({"a": {"2025-11": 2, "2026-02": 4}}, "t")
+    assert list(figure.data[0].x) == ["2025-11", "2025-12", "2026-01", "2026-02"]
+    assert list(figure.data[0].y) == [2, 0, 0, 4]
+    share = paper_charts.months({"a": {"2026-02": 1}}, "t", 12, {"2026-02": 4})
+    assert list(share.data[0].y) == [25.0]
+    assert not paper_charts.months({"a": {}}, "t").data[0].x
+
+
+def test_every_verdict_has_a_shape_in_the_matrix():
+    cells = [claim_charts.Cell("1706.03762", "table 2", kind, "<b>x</b>") for kind in VerdictKind]
+    figure = claim_charts.matrix(cells)
+    assert len({trace.marker.symbol for trace in figure.data}) == len(VerdictKind)
+    assert "<b>" not in figure.data[0].text[0]
+
+
+def standing(label: str, mean: float, hours: float, *, best: bool) -> Standing:
+    return Standing(
+        *(label, "r", "r", "smoke", mean, 3, (mean - 1, mean + 1), (1, 1), "", "a CPU", "CPU-hours", hours, hours),
+        *(10**9, (), best),
+    )
+
+
+def test_quality_is_drawn_against_cost_with_the_line_of_the_best():
+    entries = [standing("a", 30, 1, best=True), standing("b", 29, 2, best=False), standing("c", 33, 4, best=True)]
+    figure = claim_charts.pareto(entries, "bleu", lower_is_better=False)
+    assert list(figure.data[0].x) == [1, 2, 4]
+    assert list(figure.data[1].y) == [30, 33]
+
+
+def test_what_a_text_adds_to_another_is_told_by_words():
+    assert difference("a b c", "a x c d") == [("a", False), ("x", True), ("c", False), ("d", True)]
+    assert difference("", "new") == [("new", True)]
