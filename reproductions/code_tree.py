@@ -50,16 +50,23 @@ def rebuild(checkout: Path, commit: str, diff: bytes, target: Path, environment:
     listed = _run([*git, "ls-tree", "-r", "-z", "--full-tree", commit, "--", "reproductions"], environment)
     if listed is None:
         return f"the commit {commit[:12]} is not in this checkout"
-    for entry in listed.split(b"\0"):
+    blobs = {}
+    for entry in filter(None, listed.split(b"\0")):
         attributes, _, name = entry.partition(b"\t")
-        if not name.endswith((b".py", b".toml")) or not attributes.startswith(b"100"):
-            continue  # no code, or a link
-        content = _run([*git, "cat-file", "blob", attributes.split()[2].decode()], environment)
-        if content is None:
-            return f"{name.decode(errors='replace')} of the commit can't be read"
-        path = target / name.decode()
+        if name.endswith((b".py", b".toml")) and attributes.startswith(b"100"):  # code, and no link
+            blobs[name.decode()] = attributes.split()[2]
+    contents = _run([*git, "cat-file", "--batch"], environment, b"\n".join(blobs.values()) + b"\n")
+    if contents is None:
+        return f"the files of the commit {commit[:12]} can't be read"
+    at = 0
+    for file in blobs:
+        end = contents.index(b"\n", at)
+        size = int(contents[at:end].split()[2])
+        at = end + 1
+        path = target / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(contents[at : at + size])
+        at += size + 1
     alone = {**environment, "GIT_CEILING_DIRECTORIES": str(target.parent), "GIT_CONFIG_GLOBAL": os.devnull}
     if diff and _run(["git", "-C", str(target), "apply", "--whitespace=nowarn", "-"], alone, diff) is None:
         return "the kept diff can't be applied to the commit"

@@ -206,6 +206,11 @@ def recipe_values(recipe_name: str, tier: str, overrides: Mapping[str, str]) -> 
     return values
 
 
+def computing(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's values without the parts that compute nothing."""
+    return {part: value for part, value in values.items() if part not in _SAYS_ONLY}
+
+
 def data_files() -> dict[str, str]:
     """The SHA-256 of every file that data/manifest.toml has one of, by URL."""
     tables = tomllib.loads((Path(__file__).parent / "data" / "manifest.toml").read_text(encoding="utf-8")).values()
@@ -235,8 +240,7 @@ def fingerprint(
     if tier is None:
         return _code_fingerprint(get(name).folder, root)
     values = asdict(recipe(name, tier)) if values is None else values
-    counted = {part: value for part, value in values.items() if part not in _SAYS_ONLY}
-    text = json.dumps(counted, sort_keys=True, allow_nan=False)
+    text = json.dumps(computing(values), sort_keys=True, allow_nan=False)
     return hashlib.sha256(f"{code or _code_fingerprint(get(name).folder, root)}\n{text}\n".encode()).hexdigest()
 
 

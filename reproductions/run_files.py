@@ -94,6 +94,20 @@ def energy(
     return {**reading, "joules": round(joules, 3), "complete": all(ended.values())}
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds a lock on the file; False where there is no such file, or the system has no locks."""
+    if sys.platform == "win32" or not path.exists():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # a file system without locks
+    return False
+
+
 @contextlib.contextmanager
 def only_one(runs_dir: Path) -> Iterator[None]:
     """Looking for a run and beginning one, or bringing one in, happen one process at a time."""

@@ -9,7 +9,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import output, verdict_table
-from paperlab.cli.runs import Json, refreshed
+from paperlab.cli.run_names import Json, refreshed
 from paperlab.entities import DecisionKind
 from paperlab.library import claims as library
 from paperlab.runs import decisions, judging, structure

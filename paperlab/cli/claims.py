@@ -10,7 +10,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import claim_decisions, forecast, output, verdict_table
-from paperlab.cli.runs import Json, refreshed
+from paperlab.cli.run_names import Json, refreshed
 from paperlab.entities import ClaimKind, VerdictKind
 from paperlab.errors import CLAIM_DIFFERS, CLAIM_INCONCLUSIVE
 from paperlab.library import claims as library

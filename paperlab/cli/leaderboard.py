@@ -10,7 +10,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import arguments, output
-from paperlab.cli.runs import refreshed
+from paperlab.cli.run_names import refreshed
 from paperlab.entities import Claim
 from paperlab.library import claims
 from paperlab.library import leaderboard as library

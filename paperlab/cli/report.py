@@ -9,7 +9,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import output
-from paperlab.cli.runs import Json, refreshed
+from paperlab.cli.run_names import Json, refreshed
 from paperlab.dossier import Dossier
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.export import plots, report_html

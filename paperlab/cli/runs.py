@@ -11,22 +11,25 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import comparison, output, run_export
+from paperlab.cli import comparison, output, run_export, run_transfer
+from paperlab.cli.run_names import Json, match, refreshed
 from paperlab.entities import Claim, Measurement, MetricPoint, Run, RunStatus, Sample, Verdict
-from paperlab.errors import InvalidInput, TryAgain, UnknownName
+from paperlab.errors import InvalidInput, TryAgain
 from paperlab.library import claims
 from paperlab.library import database as library_database
 from paperlab.runs import compare as comparisons
 from paperlab.runs import indexer, interleaved, judging, launch, structure
 from paperlab.store import runs as store
-from paperlab.store.database import Engine, Session, read_only
+from paperlab.store.database import Session, read_only
 from reproductions.run_directory import RunDirectory
 
 SAMPLES_SHOWN = 5
 
 app = typer.Typer(help="What was trained, how far it is, and what it measured.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+app.command()(run_transfer.bundle)
+app.command("import")(run_transfer.import_)
+app.command()(run_transfer.verify)
 
 
 @app.command("list")
@@ -233,33 +236,6 @@ def _judged(
     checks = structure.known({claim.reproduction for claim in wanted}, place.home)
     judged = judging.judgements(reading, wanted, checks, among=everything)
     return {claim.id: (claim, judged[claim.id].verdict) for claim in wanted}
-
-
-def refreshed(place: settings.Settings) -> Engine:
-    """The database, brought up to what the run directories hold now; as it is where another process is writing it."""
-    engine = library_database.open_or_create(place)
-    try:
-        indexer.index(engine, place.runs_dir)
-    except TryAgain as busy:
-        output.talk(f"shown as indexed before: {busy.message}")
-    return engine
-
-
-def match(word: str, run_ids: list[str]) -> str:
-    """The one run whose id is, begins with, or else contains `word`.  Raises InvalidInput naming the candidates."""
-    for candidates in (
-        [run_id for run_id in run_ids if run_id == word],
-        [run_id for run_id in run_ids if run_id.startswith(word)],
-        [run_id for run_id in run_ids if word in run_id],
-    ):
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            more = f" and {len(candidates) - 5} more" if len(candidates) > 5 else ""
-            raise InvalidInput(
-                f'"{word}" fits {len(candidates)} runs', f"say more of one: {', '.join(candidates[:5])}{more}"
-            )
-    raise UnknownName("run", word, run_ids, "paperlab runs list")
 
 
 def as_json(run: Run) -> dict[str, Any]:

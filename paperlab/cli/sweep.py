@@ -11,7 +11,7 @@ import typer
 from paperlab import settings
 from paperlab.cli import forecast, output, sweep_table
 from paperlab.cli import queue as queue_command
-from paperlab.cli.runs import refreshed
+from paperlab.cli.run_names import refreshed
 from paperlab.cli.stopping import stoppable
 from paperlab.errors import (
     INVALID_INPUT,

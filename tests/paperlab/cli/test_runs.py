@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paperlab.cli import runs
+from paperlab.cli import run_names
 from paperlab.errors import InvalidInput, UnknownName
 from tests.paperlab.runs import directories
 
@@ -49,13 +49,13 @@ def test_one_run_is_shown_by_how_its_id_begins(paperlab: Any, home: Path) -> Non
 
 def test_a_word_must_fit_one_run() -> None:
     ids = ["20261124-093001-a-smoke-7f3a", "20261124-093002-a-smoke-7f3b", "20261125-093002-b-mini-7f3c"]
-    assert runs.match("20261125", ids) == ids[2]
-    assert runs.match("mini", ids) == ids[2]
-    assert runs.match(ids[0], ids) == ids[0]
+    assert run_names.match("20261125", ids) == ids[2]
+    assert run_names.match("mini", ids) == ids[2]
+    assert run_names.match(ids[0], ids) == ids[0]
     with pytest.raises(InvalidInput, match='"20261124" fits 2 runs'):
-        runs.match("20261124", ids)
+        run_names.match("20261124", ids)
     with pytest.raises(UnknownName, match='no run is called "2027"'):
-        runs.match("2027", ids)
+        run_names.match("2027", ids)
 
 
 def test_an_unknown_run_ends_in_3(paperlab: Any) -> None:
