@@ -66,8 +66,8 @@ def make(runs_dir: Path, number: int, points: int, seed: int = 0) -> Iterator[Pa
 
     Yields every one of them; stop asking to stop making.
     """
-    if points < 8 or points % 2:
-        raise ValueError(f"a run has an even number of points, 8 or more, not {points}")
+    if points < 10 or points % 2:
+        raise ValueError(f"a run has an even number of points, 10 or more, not {points}")
     runs_dir.mkdir(parents=True, exist_ok=True)
     values = {
         (name, tier): registry.changed(name, tier, {})
@@ -90,7 +90,7 @@ def make(runs_dir: Path, number: int, points: int, seed: int = 0) -> Iterator[Pa
 
 def length(position: int, points: int) -> int:
     """How many points the run at this position has: `points` on average over each fifty."""
-    short = max(8, points // 4 * 2)
+    short = max(10, points // 4 * 2)
     return GROUP * points - (GROUP - 1) * short if position % GROUP == LONG else short
 
 

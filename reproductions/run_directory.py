@@ -34,6 +34,7 @@ __all__ = [
     "ReproductionError",
     "RunDirectory",
     "find_runs",
+    "folder_names",
     "home",
     "new_run_id",
     "run_folders",
@@ -358,12 +359,17 @@ class RunDirectory:
         return [line for line, _ in kept]
 
 
-def run_folders(runs_dir: Path) -> list[Path]:
-    """The folders in `runs_dir` that may be runs, oldest first: nothing of them has been read."""
+def folder_names(runs_dir: Path) -> list[str]:
+    """The names of the folders in `runs_dir` that may be runs, oldest first: nothing of them has been read."""
     if not runs_dir.is_dir():
         return []
     with os.scandir(runs_dir) as entries:
-        return [runs_dir / name for name in sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())]
+        return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+
+
+def run_folders(runs_dir: Path) -> list[Path]:
+    """The same as paths."""
+    return [runs_dir / name for name in folder_names(runs_dir)]
 
 
 def find_runs(runs_dir: Path, on_skip: Callable[[Path, str], None] | None = None) -> list[RunDirectory]:

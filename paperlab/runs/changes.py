@@ -6,6 +6,7 @@
     metrics, samples       byte offset up to which metrics.jsonl and samples.jsonl were read
     resumes                how many `resumed` events were taken into account
     stamps                 size and time of the files whose change means that there is something to read
+    heartbeat              size and time of the writer's sign of life
 
 A `resumed` event supersedes the lines that lie before its offset in the file and after its step.  Lines read now
 are held against every event; for lines read before, dropping what lies after the step of each new event comes to
@@ -63,6 +64,7 @@ def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
 
     Raises ReproductionError, or KeyError, TypeError or ValueError, for a directory that is none of ours.
     """
+    beat = _stamp(f"{os.fspath(directory.path)}/heartbeat")  # before what it tells is read
     stamps = _stamps(directory)
     sizes = {name: stamps[f"{name}.jsonl"][0] for name in ("metrics", "samples")}
     events = directory.events()  # after the sizes: every resume that a line below them comes after is among the events
@@ -81,7 +83,7 @@ def read(directory: RunDirectory, state: Mapping[str, Any]) -> Changes:
     result = directory.result
     return Changes(
         run=describe(directory, events, result),
-        state={"format": _FORMAT, **offsets, "resumes": len(resumes), "stamps": stamps},
+        state={"format": _FORMAT, **offsets, "resumes": len(resumes), "stamps": stamps, "heartbeat": beat},
         afresh=afresh,
         points=_points(line for _, line in lines["metrics"]),
         samples=[(at, _sample(line)) for at, line in lines["samples"]],
@@ -96,9 +98,18 @@ UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, 
 """What reading a damaged directory can raise; one such run must not hide the others."""
 
 
-def untouched(directory: RunDirectory, state: Mapping[str, Any]) -> bool:
-    """Whether no file has changed since `state` was noted: a few calls of stat."""
-    return bool(state.get("format") == _FORMAT and state.get("stamps") == _stamps(directory))
+def is_settled(folder: str, status: RunStatus, state: Mapping[str, Any]) -> bool:
+    """Whether the run in `folder` had ended when `state` was noted, and has not changed since: a few calls of stat.
+
+    One that was interrupted or failed may go on: who goes on with it begins with a heartbeat.
+    """
+    if status is RunStatus.RUNNING or state.get("format") != _FORMAT:
+        return False
+    stamps = state.get("stamps") or {}
+    for name in _WATCHED:
+        if stamps.get(name) != _stamp(f"{folder}/{name}"):
+            return False
+    return status is RunStatus.FINISHED or state.get("heartbeat") == _stamp(f"{folder}/heartbeat")
 
 
 def describe(directory: RunDirectory, events: Sequence[Mapping[str, Any]], result: Mapping[str, Any] | None) -> Run:
@@ -246,14 +257,14 @@ def measurement(entry: Mapping[str, Any], *, fingerprint: str, **run: Any) -> Me
 
 
 def _stamps(directory: RunDirectory) -> dict[str, list[int]]:
-    """[size, time of change in nanoseconds] of each watched file; [0, 0] where there is none."""
-    stamps: dict[str, list[int]] = {}
-    folder = os.fspath(directory.path)  # a Path made for each of 50,000 files costs more than asking for them
-    for name in _WATCHED:
-        try:
-            stat = os.stat(f"{folder}/{name}")  # noqa: PTH116
-        except FileNotFoundError:
-            stamps[name] = [0, 0]
-        else:
-            stamps[name] = [stat.st_size, stat.st_mtime_ns]
-    return stamps
+    folder = os.fspath(directory.path)
+    return {name: _stamp(f"{folder}/{name}") for name in _WATCHED}
+
+
+def _stamp(file: str) -> list[int]:
+    """[size, time of change in nanoseconds]; [0, 0] where there is no such file."""
+    try:
+        stat = os.stat(file)  # noqa: PTH116 - a Path made for each of 50,000 files costs more than asking for them
+    except FileNotFoundError:
+        return [0, 0]
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,22 +1,23 @@
 """From run directories to tables: what a run wrote is read on from where the last reading stopped.
 
-The directories are the truth; the tables can be dropped and rebuilt.  Reading is idempotent and cheap: a finished run
-whose files have not changed costs a few calls of stat, a live one the lines that are new.
+The directories are the truth; the tables can be dropped and rebuilt.  Reading is idempotent and cheap: a run that has
+ended, and whose files have not changed, costs a few calls of stat, a live one the lines that are new.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from paperlab.entities import Run, RunStatus
+from paperlab.entities import Run
 from paperlab.errors import InvalidInput
 from paperlab.runs import changes
 from paperlab.store import runs as store
 from paperlab.store.database import Engine, Session, StatementError, read_only, session
-from reproductions.run_directory import ReproductionError, RunDirectory, run_folders
+from reproductions.run_directory import ReproductionError, RunDirectory, folder_names
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,21 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
     is_run = (runs_dir / "run.json").is_file()
     with read_only(engine) as reading:
         known = store.indexed(reading)
-    found = {path.name: path for path in ([runs_dir] if is_run else run_folders(runs_dir))}
+    folder = os.fspath(runs_dir.parent if is_run else runs_dir)
+    found = {name: f"{folder}/{name}" for name in ([runs_dir.name] if is_run else folder_names(runs_dir))}
     emptied = {
-        run_id: held.path
+        run_id: held.place
         for run_id, held in known.items()
         if not held.state and run_id not in found and not is_run and (held.path / "run.json").is_file()
     }
-    counts = IndexCounts()
-    for run_id, path in (found | emptied).items():
-        directory, before = RunDirectory(path), known.get(run_id)
-        if before is not None and _is_settled(before, directory) and not rebuild:
-            counts = replace(counts, runs=counts.runs + 1)
+    everything = found | emptied
+    settled = set() if rebuild else {run_id for run_id, held in known.items() if _is_settled(everything, run_id, held)}
+    counts = IndexCounts(runs=len(settled))
+    for run_id, place in everything.items():
+        if run_id in settled:
             continue
+        path, before = Path(place), known.get(run_id)
+        directory = RunDirectory(path)
         try:
             directory.run  # noqa: B018 - reading it is the test
             counts = replace(counts, runs=counts.runs + 1)
@@ -68,7 +72,8 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
             skipped.append((path, error.message))
         except (*changes.UNREADABLE, StatementError) as error:
             skipped.append((path, f"it can't be read: {type(error).__name__} {error}"))
-    gone = _gone(known, runs_dir) if runs_dir.is_dir() and not is_run else []
+    missed = {run_id: held for run_id, held in known.items() if run_id not in found}
+    gone = _gone(missed, runs_dir) if runs_dir.is_dir() and not is_run else []
     if gone:
         with session(engine) as writing:
             for run_id in gone:
@@ -93,7 +98,7 @@ def _index_one(
         with session(engine) as writing:
             if store.state(writing, directory.id) != stored:
                 break  # another process has indexed this run meanwhile
-            if new.afresh or not state:
+            if stored is not None and (new.afresh or not state):
                 store.remove(writing, directory.id)
             _apply(writing, new)
         held, state, stored, changed = new.run, new.state, new.state, True
@@ -115,11 +120,9 @@ def _is_elsewhere(held: Path, found: Path) -> bool:
     return held != found and held.is_dir() and not held.samefile(found)
 
 
-def _is_settled(held: store.Indexed, directory: RunDirectory) -> bool:
-    """Whether the run had ended when it was read, and none of its files has changed since."""
-    return (
-        held.status is RunStatus.FINISHED and held.path == directory.path and changes.untouched(directory, held.state)
-    )
+def _is_settled(found: Mapping[str, str], run_id: str, held: store.Indexed) -> bool:
+    """Whether the run lies where it lay when it was read, and nothing has changed since."""
+    return found.get(run_id) == held.place and changes.is_settled(held.place, held.status, held.state)
 
 
 def _apply(writing: Session, new: changes.Changes) -> None:
@@ -134,9 +137,9 @@ def _apply(writing: Session, new: changes.Changes) -> None:
     store.set_measurements(writing, run_id, new.measurements)
 
 
-def _gone(known: Mapping[str, store.Indexed], runs_dir: Path) -> list[str]:
+def _gone(missed: Mapping[str, store.Indexed], runs_dir: Path) -> list[str]:
     """Runs that were indexed from this folder and are no longer there."""
-    return [run_id for run_id, held in known.items() if _is_in(held.path, runs_dir) and not held.path.is_dir()]
+    return [run_id for run_id, held in missed.items() if _is_in(held.path, runs_dir) and not held.path.is_dir()]
 
 
 def _is_in(run: Path, runs_dir: Path) -> bool:

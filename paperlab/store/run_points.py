@@ -81,17 +81,28 @@ def add_columns(session: Session, run_id: str, groups: Mapping[str, Columns]) ->
     if not groups:
         return
     held = {row["name"]: row for row in _rows(session, [run_id], list(groups))}
+    blocks: list[Row] = []
+    series: list[Row] = []
     for name, columns in groups.items():
         key = {"run_id": run_id, "name": name}
         new, row = columns.ordered(), held.get(name)
-        start = 0 if row is None else int(row["points"])
-        if row is not None and len(new) and new.steps[0] <= row["last_step"]:
+        if not len(new):
+            continue
+        if row is None:
+            of_series, levels = _begun(key, new)
+            series.append(of_series)
+            blocks.extend(levels)
+            continue
+        start = int(row["points"])
+        if new.steps[0] <= row["last_step"]:
             start = _position(session, key, new.steps[0])
             tail = _tail(session, key, start)
             tail.extend(new)
             new = tail.ordered()
-        if len(new):
-            _replace_from(session, key, row, start, new)
+        _replace_from(session, key, row, start, new)
+    for table, rows in ((_BLOCKS, blocks), (_SERIES, series)):
+        if rows:  # of all new series in one statement: there are many small ones
+            session.execute(sa.insert(table), rows)
 
 
 def drop_points_after(session: Session, run_id: str, step: int) -> None:
@@ -179,11 +190,31 @@ def last_points(session: Session, run_id: str) -> list[MetricPoint]:
 # --- one series --------------------------------------------------------------------------------------------------
 
 
-def _replace_from(session: Session, key: Row, held: Row | None, start: int, new: Columns) -> None:
+def _begun(key: Row, points: Columns) -> tuple[Row, list[Row]]:
+    """The row of a series that begins with `points`, and its blocks on every level."""
+    blocks: list[Row] = []
+    top = points
+    for level in range(len(point_blocks.lengths(len(points)))):
+        top = point_blocks.extremes(top) if level else points
+        blocks.extend(_packed(key, level, 0, top))
+    numbers = points.finite()
+    row = {
+        **key,
+        "points": len(points),
+        "not_finite": len(points) - len(numbers),
+        **_range(top),
+        "first_step": points.steps[0],
+        "last_step": points.steps[-1],
+        **_named("finite_first", _point(numbers, 0)),
+        **_named("finite_last", _point(numbers, -1)),
+    }
+    return row, blocks
+
+
+def _replace_from(session: Session, key: Row, held: Row, start: int, new: Columns) -> None:
     """The series is from now on its first `start` points and then `new`, on every level of its pyramid."""
-    before = 0 if held is None else int(held["points"])
-    had = point_blocks.lengths(before) if before else []
-    points_now, gaps = start + len(new), _gaps_from(session, key, start) if before else 0
+    had = point_blocks.lengths(held["points"])
+    points_now, gaps = start + len(new), _gaps_from(session, key, start)
     rows: list[Row] = []
     level, begin, tail = 0, start, new
     while True:
@@ -210,15 +241,12 @@ def _replace_from(session: Session, key: Row, held: Row | None, start: int, new:
         session.execute(sa.insert(_BLOCKS), rows)
     session.execute(sa.delete(_SERIES).where(*_is(_SERIES, key)))
     if points_now:
-        not_finite = (0 if held is None else held["not_finite"]) - gaps
-        not_finite += sum(row["not_finite"] for row in rows if row["level"] == 0)
-        top = (head if position == 0 else _block(session, key, level, 0)).finite().values
+        gaps_now = held["not_finite"] - gaps + sum(row["not_finite"] for row in rows if row["level"] == 0)
         row = {
             **key,
             "points": points_now,
-            "not_finite": not_finite,
-            "least": min(top, default=None),
-            "greatest": max(top, default=None),
+            "not_finite": gaps_now,
+            **_range(head if position == 0 else _block(session, key, level, 0)),
             **_ends(session, key, held, start, new),
         }
         session.execute(sa.insert(_SERIES), [row])
@@ -243,24 +271,34 @@ def _packed(key: Row, level: int, position: int, columns: Columns) -> list[Row]:
     return rows
 
 
-def _ends(session: Session, key: Row, held: Row | None, start: int, new: Columns) -> Row:
+def _ends(session: Session, key: Row, held: Row, start: int, new: Columns) -> Row:
     """First and last step, and first and last finite point, of the first `start` points (written) and `new`."""
     numbers = new.finite()
     first, last = _point(numbers, 0), _point(numbers, -1)
     # Where points were cut off, what was known of the last ones may have gone with them.
-    was_cut = held is not None and start < held["points"]
-    if held is not None and start:
+    was_cut = start < held["points"]
+    if start:
         known = tuple(held[f"finite_first_{part}"] for part in _PARTS)
         if known[0] is not None and (not was_cut or known[0] <= _last_step(session, key, start)):
             first = known
         if last[0] is None:
             last = _last_finite(session, key) if was_cut else tuple(held[f"finite_last_{part}"] for part in _PARTS)
     return {
-        "first_step": held["first_step"] if held is not None and start else new.steps[0],
+        "first_step": held["first_step"] if start else new.steps[0],
         "last_step": new.steps[-1] if len(new) else _last_step(session, key, start),
-        **{f"finite_first_{part}": value for part, value in zip(_PARTS, first, strict=True)},
-        **{f"finite_last_{part}": value for part, value in zip(_PARTS, last, strict=True)},
+        **_named("finite_first", first),
+        **_named("finite_last", last),
     }
+
+
+def _range(top: Columns) -> Row:
+    """The least and the greatest value of a series, from the highest level of its pyramid."""
+    numbers = top.finite().values
+    return {"least": min(numbers, default=None), "greatest": max(numbers, default=None)}
+
+
+def _named(end: str, point: tuple[Any, ...]) -> Row:
+    return {f"{end}_{part}": value for part, value in zip(_PARTS, point, strict=True)}
 
 
 def _point(columns: Columns, place: int) -> tuple[Any, ...]:

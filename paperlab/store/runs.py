@@ -6,10 +6,12 @@ Their points are packed (run_points.py); what reads and writes them stands here 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -74,9 +76,13 @@ class RunFilter:
 class Indexed:
     """Where a run's directory lies, and how far it has been read (the indexer's own note)."""
 
-    path: Path
+    place: str
     status: RunStatus
     state: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place)
 
 
 # --- writing: the indexer's --------------------------------------------------------------------------------------
@@ -84,7 +90,7 @@ class Indexed:
 
 def put(session: Session, run: Run, state: Mapping[str, Any]) -> None:
     """Insert the run or replace its row; its points, samples and measurements stay."""
-    row = asdict(run) | {"path": str(run.path), "status": run.status.value, "indexed": dict(state)}
+    row = _shallow(run) | {"path": str(run.path), "status": run.status.value, "indexed": dict(state)}
     _upsert(session, _RUNS, [row])
 
 
@@ -98,7 +104,7 @@ def remove(session: Session, run_id: str) -> None:
 
 def add_samples(session: Session, run_id: str, samples: Iterable[tuple[int, Sample]]) -> None:
     """Add samples, each with its position in the file."""
-    rows = [{"run_id": run_id, "position": position, **asdict(sample)} for position, sample in samples]
+    rows = [{"run_id": run_id, "position": position, **_shallow(sample)} for position, sample in samples]
     _upsert(session, _SAMPLES, rows)
 
 
@@ -128,11 +134,13 @@ def set_measurements(session: Session, run_id: str, measurements: Sequence[Measu
 
 
 def indexed(session: Session) -> dict[str, Indexed]:
-    """How far each run's directory has been read, by id."""
-    statement = sa.select(_RUNS.c.id, _RUNS.c.path, _RUNS.c.status, _RUNS.c.indexed)
+    """How far each run's directory has been read, by id.  Made for very many runs that have not changed."""
+    noted = sa.cast(_RUNS.c.indexed, sa.Text)
+    statement = sa.select(_RUNS.c.id, _RUNS.c.path, _RUNS.c.status, noted)
+    status_of = {status.value: status for status in RunStatus}
     return {
-        run_id: Indexed(Path(path), RunStatus(status), noted)
-        for run_id, path, status, noted in session.execute(statement)
+        run_id: Indexed(place, status_of[status], orjson.loads(note))
+        for run_id, place, status, note in session.execute(statement).all()
     }
 
 
@@ -219,8 +227,18 @@ def _as_measurement(row: sa.Row[Any]) -> Measurement:
 def _upsert(session: Session, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(_upserting(table, session.get_bind().dialect.name), rows)
+
+
+@cache
+def _upserting(table: sa.Table, dialect_name: str) -> sa.Insert:
+    dialect = postgresql if dialect_name == "postgresql" else sqlite
     statement = dialect.insert(table)
     keys = [column.name for column in table.primary_key]
     changes = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+def _shallow(entity: Run | Sample) -> dict[str, Any]:
+    """Its fields by name; asdict would copy all that is in them."""
+    return {field.name: getattr(entity, field.name) for field in fields(entity)}

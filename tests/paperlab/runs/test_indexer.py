@@ -63,6 +63,22 @@ def test_indexing_again_changes_nothing_and_reads_nothing(engine: Engine, runs_d
     assert everything(engine) == before
 
 
+def test_a_run_that_was_interrupted_is_passed_over_unopened_until_somebody_goes_on_with_it(
+    engine: Engine, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = directories.begin(runs_dir)
+    interrupted.close()
+    indexer.index(engine, runs_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(indexer.changes, "read", lambda *_: pytest.fail("it was opened"))
+        assert indexer.index(engine, runs_dir).runs == 1
+    with Recorder(interrupted.path):
+        assert indexer.index(engine, runs_dir).changed == 1
+    with read_only(engine) as reading:
+        assert [run.status for run in store.find(reading)] == [RunStatus.RUNNING]
+    assert indexer.index(engine, runs_dir).changed == 1
+
+
 def test_a_rebuild_comes_to_the_same_tables(engine: Engine, runs_dir: Path) -> None:
     with directories.begin(runs_dir) as recorder:
         directories.learn(recorder, range(1, 8))
