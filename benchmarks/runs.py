@@ -188,8 +188,7 @@ def ask(times: int = TIMES) -> dict[str, Any]:
     from streamlit.logger import set_log_level
 
     from paperlab.cli.runs import refreshed
-    from paperlab.dashboard import charts
-    from paperlab.dashboard.data import runs as listed
+    from paperlab.dashboard import charts, data
 
     set_log_level("ERROR")  # without a browser it warns of every read
     place = settings_module.load()
@@ -201,15 +200,14 @@ def ask(times: int = TIMES) -> dict[str, Any]:
 
     def page() -> int:
         st.cache_data.clear()
-        return len(listed(limit=50))
+        return min(len(data.run_page(store.RunFilter(), 50).runs), len(data.recipes_run()) * 50)
 
     def overlay(chosen: list[str]) -> Callable[[], int]:
         def draw() -> int:
-            with database.read_only(engine) as session:
-                found = store.series(session, chosen, ["train/loss"], most=SHOWN)
-            curves = [charts.Curve(s.run_id, s.name, s.steps, s.times, s.values, s.total) for s in found]
-            charts.lines("loss", curves)
-            return sum(series.total for series in found)
+            st.cache_data.clear()
+            curves = data.overlay(tuple(chosen), "train/loss", SHOWN)
+            charts.overlay(curves, {curve.run_id: list(curve.steps) for curve in curves}, against="step")
+            return sum(curve.recorded or 0 for curve in curves)
 
         return draw
 

@@ -232,11 +232,11 @@ def _upsert(session: Session, table: sa.Table, rows: Sequence[Mapping[str, Any]]
 
 @cache
 def _upserting(table: sa.Table, dialect_name: str) -> sa.Insert:
-    dialect = postgresql if dialect_name == "postgresql" else sqlite
-    statement = dialect.insert(table)
+    statement = (postgresql if dialect_name == "postgresql" else sqlite).insert(table)
     keys = [column.name for column in table.primary_key]
     changes = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    upserting: sa.Insert = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    return upserting
 
 
 def _shallow(entity: Run | Sample) -> dict[str, Any]:
