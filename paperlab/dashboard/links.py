@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from paperlab.dashboard import mathematics
 from paperlab.dashboard.text import escape
 
 
 def link(page: str, label: str, **state: str) -> None:
     """A link to `/page?state` with `label` as plain text."""
-    st.page_link(st.Page(_elsewhere, title=page, url_path=page), label=escape(label), query_params=state)
+    st.page_link(st.Page(_elsewhere, title=page, url_path=page), label=mathematics.markdown(label), query_params=state)
 
 
 def paper(arxiv_id: str, label: str) -> None:

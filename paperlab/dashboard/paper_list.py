@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import links
+from paperlab.dashboard import data, links, paper_marks
 from paperlab.dashboard.text import day, escape, people, plain, shortened
 from paperlab.entities import Paper, ProfileMatch
 
@@ -14,11 +14,22 @@ _TITLE_SHOWN = 200
 _TERMS_SHOWN = 6
 
 
-def show(papers: Iterable[Paper], matches: Mapping[str, list[ProfileMatch]]) -> None:
+def show(
+    papers: Sequence[Paper],
+    matches: Mapping[str, list[ProfileMatch]],
+    *,
+    place: str = "list",
+    said: Mapping[str, str] | None = None,
+) -> None:
+    """`place` keeps two lists on one page apart; `said` is a line of Markdown for some papers, by identifier."""
+    readings = data.readings(tuple(paper.arxiv_id for paper in papers))
     for paper in papers:
         with st.container(gap=None):
             links.paper(paper.arxiv_id, shortened(plain(paper.title), _TITLE_SHOWN))
             st.caption(_line(paper, matches.get(paper.arxiv_id, [])))
+            if said and paper.arxiv_id in said:
+                st.caption(said[paper.arxiv_id])
+            paper_marks.buttons(paper.arxiv_id, readings.get(paper.arxiv_id), place=place)
 
 
 def _line(paper: Paper, matches: list[ProfileMatch]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data.cache import cached
-from paperlab.entities import Paper, ProfileMatch
+from paperlab.entities import Paper, ProfileMatch, ReportedResult
 from paperlab.library import papers as library
-from paperlab.library import search
+from paperlab.library import search, versions
 from paperlab.library.papers import PaperDetails
-from paperlab.store import database, matches, months, papers
+from paperlab.library.search import Sort
+from paperlab.library.versions import VersionDiff
+from paperlab.store import database, matches, months, papers, reported_results
 from paperlab.store.papers import PaperFilter
 
 
@@ -53,3 +55,25 @@ def query_months(session: database.Session, query: str) -> dict[str, int]:
     if not query:
         return months.every(session)
     return search.months(session, query)
+
+
+@cached
+def version_diff(session: database.Session, arxiv_id: ArxivId, before: int, after: int) -> VersionDiff:
+    return versions.diff(session, arxiv_id, before, after)
+
+
+@cached
+def reported(session: database.Session, arxiv_id: str) -> list[ReportedResult]:
+    """What imported leaderboards say that this paper reports."""
+    return reported_results.of_paper(session, arxiv_id)
+
+
+@cached
+def search_papers(
+    session: database.Session, wanted: PaperFilter, sort: Sort, limit: int, offset: int
+) -> tuple[PaperPage, str]:
+    """A search in the order asked for, and how it was ordered in words.  Raises InvalidInput."""
+    asked = replace(wanted, text=None)
+    found = search.search(session, wanted.text or "", sort=sort, limit=limit, offset=offset, within=asked)
+    why = matches.of_papers(session, [paper.arxiv_id for paper in found.papers])
+    return PaperPage(found.papers, why, found.total, found.is_more), found.how

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
-from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list, run_plots
-from paperlab.dashboard.text import count, day, escape, people, plain, readable
-from paperlab.entities import ClaimKind, Paper, Run, RunStatus, VerdictKind
+from paperlab.dashboard import (
+    claim_list,
+    data,
+    links,
+    mathematics,
+    notices,
+    paper_history,
+    paper_list,
+    paper_marks,
+    run_list,
+    run_plots,
+)
+from paperlab.dashboard.text import day, escape, people, plain, readable, shortened
+from paperlab.entities import ClaimKind, Run, RunStatus, VerdictKind
 from paperlab.library.papers import PaperDetails
 from paperlab.store.runs import RunFilter
 
@@ -18,6 +29,7 @@ TITLE = "Paper"
 _RUNS_SHOWN = 12
 _CURVES_SHOWN = 4
 _TITLE_SHOWN = 400
+_ABSTRACT_SHOWN = 10_000
 _UNCHECKED = (ClaimKind.STRUCTURAL, VerdictKind.NOT_ATTEMPTED)
 
 
@@ -32,11 +44,14 @@ def render() -> None:
     _head(details)
     _claims(details.paper.arxiv_id)
     _runs(details.paper.arxiv_id)
+    paper_history.code(details.code)
+    paper_history.reported(data.reported(details.paper.arxiv_id))
+    _mine(details)
 
 
 def _head(details: PaperDetails) -> None:
     paper = details.paper
-    st.title(escape(plain(paper.title)[:_TITLE_SHOWN]), anchor=False)
+    st.title(mathematics.markdown(shortened(plain(paper.title), _TITLE_SHOWN)), anchor=False)
     st.text(plain(people(paper.authors, 20)))
     facts = [
         links.outside(paper.abstract_url, f"arxiv.org/abs/{paper.arxiv_id}"),
@@ -48,26 +63,26 @@ def _head(details: PaperDetails) -> None:
     st.markdown(" · ".join(facts))
     if details.matches:
         st.markdown(f"Relevant to {paper_list.why(details.matches)}")
-    st.text(readable(paper.abstract), width="stretch")
+    if paper.withdrawn:
+        st.error("Withdrawn: the authors or arXiv took this paper back.")
+    paper_marks.buttons(paper.arxiv_id, details.reading, place="head")
+    if mathematics.has_formula(paper.abstract):
+        st.markdown(mathematics.markdown(shortened(paper.abstract, _ABSTRACT_SHOWN)), width="stretch")
+    else:
+        st.text(readable(shortened(paper.abstract, _ABSTRACT_SHOWN)), width="stretch")
     if paper.source == "seed":
         st.caption("This record ships with paperlab, with one line in our own words; arXiv's own replaces it:")
         st.code(f"paperlab papers add {paper.arxiv_id}", language=None)
     if len(details.versions) > 1:
-        _versions(details.versions)
+        paper_history.versions(paper.arxiv_id, details.versions)
 
 
-def _versions(versions: Sequence[Paper]) -> None:
-    with st.expander(f"{count(len(versions), 'version')} seen"):
-        st.table(
-            {
-                "Version": [f"v{version.version}" for version in versions],
-                "Date": [day(version.updated_at) for version in versions],
-                "Title": [escape(version.title) for version in versions],
-                "Comment": [escape(version.comment or "–") for version in versions],
-            },
-            hide_index=True,
-            border="horizontal",
-        )
+def _mine(details: PaperDetails) -> None:
+    st.header("Tags and notes")
+    paper_marks.tags(details.paper.arxiv_id, details.reading)
+    paper_marks.notes(details.paper.arxiv_id, details.reading)
+    if details.watchlists:
+        st.caption(escape(f"watchlists that it matches: {', '.join(details.watchlists)}"))
 
 
 def _claims(arxiv_id: str) -> None:

@@ -58,7 +58,7 @@ def render() -> None:
             notices.empty(f"Nothing new for the profile {profile} {said}.")
         if revised.papers:
             st.header("Revised")
-            paper_list.show(revised.papers, revised.matches)
+            paper_list.show(revised.papers, revised.matches, place="revised")
             st.caption(f"shown {len(revised.papers)} of {revised.total:,}")
     with right:
         st.header("Runs")

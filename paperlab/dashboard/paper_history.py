@@ -1,0 +1,83 @@
+"""What became of a paper from version to version, and what others say of it: links, reported results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from paperlab.arxiv_id import ArxivId
+from paperlab.dashboard import data, links
+from paperlab.dashboard.text import count, day, escape, plain, shortened
+from paperlab.entities import CodeLink, LinkRole, Paper, ReportedResult
+from paperlab.library.versions import FieldChange, Op
+
+_RESULTS_SHOWN = 40
+_MARKS = {Op.REMOVED: ":red[−{}−]", Op.ADDED: ":green[+{}+]"}
+"""Taken away and added, with a sign as well as a colour."""
+
+
+def versions(arxiv_id: str, held: Sequence[Paper]) -> None:
+    """The versions seen, and two of them word by word: the newest two, or those that the address names."""
+    with st.expander(f"{count(len(held), 'version')} seen", expanded="from" in st.query_params):
+        st.table(
+            {
+                "Version": [f"v{version.version}" for version in held],
+                "Date": [day(version.updated_at) for version in held],
+                "Title": [escape(version.title) for version in held],
+                "Comment": [escape(version.comment or "–") for version in held],
+            },
+            hide_index=True,
+            border="horizontal",
+        )
+        numbers = [version.version for version in held]
+        columns = st.columns(2)
+        before = columns[0].selectbox("from version", numbers, index=len(numbers) - 2, key="from", bind="query-params")
+        after = columns[1].selectbox("to version", numbers, index=len(numbers) - 1, key="to", bind="query-params")
+        if before == after:
+            st.caption("Choose two versions.")
+            return
+        found = data.version_diff(ArxivId.parse(arxiv_id), before, after)
+        if not found.changes:
+            st.caption("The record is the same: only the files were replaced.")
+        for change in found.changes:
+            st.markdown(f"**{escape(change.field)}** {_words(change)}")
+
+
+def _words(change: FieldChange) -> str:
+    return " ".join(_MARKS.get(piece.op, "{}").format(escape(piece.text)) for piece in change.pieces)
+
+
+def code(found: Sequence[CodeLink]) -> None:
+    if not found:
+        return
+    st.header("Code and data")
+    for link in found:
+        said = "the authors' own" if link.role is LinkRole.OWN else "other people's"
+        where = links.outside(link.url, shortened(plain(link.url), 100)) if _is_web(link.url) else escape(link.url)
+        st.markdown(f"{where} · {escape(f'{link.kind.value}, {said}, from the {link.source}')}")
+
+
+def _is_web(url: str) -> bool:
+    return url.startswith(("https://", "http://")) and not set(url) & set("()<>[]\\\"' \n\t`")
+
+
+def reported(results: Sequence[ReportedResult]) -> None:
+    if not results:
+        return
+    st.header("Reported results")
+    st.caption("What leaderboards of others say that this paper reports; not measured here.")
+    shown = results[:_RESULTS_SHOWN]
+    st.table(
+        {
+            "Task": [escape(result.task) for result in shown],
+            "Dataset": [escape(result.dataset) for result in shown],
+            "Model": [escape(shortened(plain(result.model), 80)) for result in shown],
+            "Metric": [escape(result.metric) for result in shown],
+            "Value": [escape(result.value_text) for result in shown],
+            "Said by": [escape(result.source) for result in shown],
+        },
+        hide_index=True,
+        border="horizontal",
+    )
+    st.caption(f"shown {len(shown)} of {count(len(results), 'result')}")

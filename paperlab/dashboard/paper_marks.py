@@ -1,0 +1,76 @@
+"""Buttons for what the reader does with a paper: star, skip, read; tags and notes on its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from paperlab.dashboard import data, notices
+from paperlab.dashboard.text import escape, minute, plain
+from paperlab.entities import Reading
+from paperlab.errors import InvalidInput
+from paperlab.library.reading import tag_name
+
+
+def buttons(arxiv_id: str, held: Reading | None, *, place: str) -> None:
+    """Star, skip and read; what is set already is offered for taking back.  `place` keeps keys of lists apart."""
+    held = held or Reading(arxiv_id)
+    with st.container(horizontal=True, gap="small", width="content"):
+        _button(arxiv_id, place, "star", is_set=held.starred_at is not None, on="★ starred", off="☆ star")
+        _button(arxiv_id, place, "read", is_set=held.read_at is not None, on="✓ read", off="mark as read")
+        _button(arxiv_id, place, "skip", is_set=held.skipped_at is not None, on="⊘ skipped", off="skip")
+
+
+_WRITES: dict[str, Callable[..., None]] = {"star": data.set_star, "read": data.set_read, "skip": data.set_skipped}
+
+
+def _button(arxiv_id: str, place: str, what: str, *, is_set: bool, on: str, off: str) -> None:
+    st.button(
+        on if is_set else off,
+        key=f"{place}-{what}-{arxiv_id}",
+        type="tertiary",
+        help=f"{'take back' if is_set else what}: {arxiv_id}",
+        on_click=_WRITES[what],
+        args=(arxiv_id,),
+        kwargs={"undo": is_set},
+    )
+
+
+def tags(arxiv_id: str, held: Reading) -> None:
+    known = sorted({*data.tags_in_use(), *held.tags})
+    chosen = st.multiselect(
+        "tags", known, default=list(held.tags), key=f"tags-{arxiv_id}", accept_new_options=True, placeholder="none"
+    )
+    try:
+        wanted = tuple(dict.fromkeys(tag_name(tag) for tag in chosen))
+        if set(wanted) != set(held.tags):
+            data.set_tags(arxiv_id, held.tags, wanted)
+    except InvalidInput as error:
+        notices.problem(error)
+
+
+def notes(arxiv_id: str, held: Reading) -> None:
+    """Notes are searched too; what is written is kept at once."""
+    for note in held.notes:
+        with st.container(horizontal=True, vertical_alignment="top"):
+            with st.container():
+                st.text(plain(note.text))
+                st.caption(f"note {note.id} of {minute(note.written_at)}")
+            st.button(
+                "delete",
+                key=f"note-{note.id}",
+                type="tertiary",
+                help=f"delete note {note.id}",
+                on_click=data.delete_note,
+                args=(arxiv_id, note.id),
+            )
+    with st.form(f"note-on-{arxiv_id}", clear_on_submit=True, border=False):
+        text = st.text_area("new note", key=f"new-note-{arxiv_id}", height=80)
+        if st.form_submit_button("Keep note") and text.strip():
+            try:
+                data.add_note(arxiv_id, text)
+            except InvalidInput as error:
+                st.error(escape(error.message))
+            else:
+                st.rerun()
