@@ -161,17 +161,21 @@ def _train(
     *,
     json_: bool,
 ) -> None:
-    trained = _Trained({cell.label: {} for cell in cells})
+    library_database.open_or_create(place)  # a database that can't be read is to be known before hours of training
+    planned = _plan(place, cells, request)
+    done = {each.cell.label: {seed: each.finished[seed] for seed in seeds if seed in each.finished} for each in planned}
+    trained = _Trained(done)
+    labels = {overrides.words(cell.changes): cell.label for cell in cells}
     total = len(cells) * len(seeds)
 
     def run(asked: launch.Request) -> launch.Ended:
-        words = " ".join(asked.overrides) or "as it is"
-        output.talk(f"{trained.ended + 1} of {total}: {words}, seed {asked.seed}", quiet=request.quiet)
+        label = labels[tuple(asked.overrides)]
+        output.talk(f"{trained.ended + 1} of {total}: {label}, seed {asked.seed}", quiet=request.quiet)
         return launch.run(forecast.kept_with(place, asked), home=place.home)
 
     try:
         with stoppable("the same command goes on"):
-            for cell, seed, ended in sweeps.train(cells, seeds, request, run):
+            for cell, seed, ended in sweeps.train(planned, seeds, request, run):
                 trained.add(cell, seed, ended)
                 if ended.asked_to_stop and trained.stopped is None and trained.ended < total:
                     trained.stopped = TryAgain("stopped", "the same command goes on", reason="interrupted")

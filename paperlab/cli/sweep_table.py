@@ -30,7 +30,7 @@ def show_plan(planned: Sequence[Planned], seeds: tuple[int, ...], about: Mapping
             {
                 "values": each.cell.values,
                 "changes": each.cell.changes,
-                "finished": each.finished,
+                "finished": [{"seed": seed, "run": run_id} for seed, run_id in each.finished.items()],
                 "left": many,
                 "predicted": queue.cost(each.resources),
             }

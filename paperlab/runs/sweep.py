@@ -67,8 +67,8 @@ class Planned:
     """What is known of a cell before it is trained."""
 
     cell: Cell
-    finished: tuple[int, ...]
-    """The seeds that are done."""
+    finished: Mapping[int, str]
+    """The runs of the seeds that are done: ids by seed."""
     resources: predict.Resources
     """Of one run."""
 
@@ -137,23 +137,28 @@ def plan(session: Session | None, cells: Sequence[Cell], request: launch.Request
         asked = replace(request, overrides=overrides.words(cell.changes))
         alike = [] if session is None else predict.same_recipe(session, asked, fingerprint=fingerprint)
         known = predict.known(alike, asked, home=home, fingerprint=fingerprint)
-        found.append(Planned(cell, tuple(sorted({run.seed for run in alike})), known))
+        done = {run.seed: run.id for run in reversed(alike)}  # of a seed that ran twice the first run counts
+        found.append(Planned(cell, dict(sorted(done.items())), known))
     return found
 
 
 def train(
-    cells: Sequence[Cell],
+    planned: Sequence[Planned],
     seeds: Sequence[int],
     request: launch.Request,
     run: Callable[[launch.Request], launch.Ended],
 ) -> Iterator[tuple[Cell, int, launch.Ended]]:
-    """Trains seed by seed through the grid; yields how each training ended, as long as it is asked to.
+    """Trains what is not finished, seed by seed through the grid; yields how each training ended.
+
+    Goes on as long as it is asked to.
 
     `request` has recipe, tier, device, threads and quiet; `run` is launch.run for one home.
     """
     for seed in seeds:
-        for cell in cells:
-            yield cell, seed, run(replace(request, overrides=overrides.words(cell.changes), seed=seed))
+        for each in planned:
+            if seed not in each.finished:
+                asked = replace(request, overrides=overrides.words(each.cell.changes), seed=seed)
+                yield each.cell, seed, run(asked)
 
 
 def outcome(session: Session, runs: Sequence[tuple[Cell, Mapping[int, str]]], metric: str) -> Outcome:

@@ -16,16 +16,13 @@ WORDS = ("sweep", "claimed-next", "--set", "optim.lr=0.01,0.1", "--set", "model.
 
 @pytest.fixture
 def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Trainings end at once, with less loss for a rate of 0.1.  What was trained, in order; a finished run is not."""
+    """Trainings end at once, with less loss for a rate of 0.1.  What was trained, in order."""
     made: list[str] = []
 
     def run(request: launch.Request, *, home: Path) -> launch.Ended:
         label = " ".join([*request.overrides, f"seed={request.seed}"])
         overrides = dict(word.split("=") for word in request.overrides)
         token = f"{'a' if 'optim.lr' in overrides else '0'}{'b' if 'model.dropout' in overrides else '0'}aa"
-        found = list((home / "runs").glob(f"*-0930{request.seed:02d}-*-{token}"))
-        if found:
-            return launch.Ended(0, found[0].name, found[0], "finished")
         made.append(label)
         with directories.begin(
             home / "runs",
@@ -82,7 +79,7 @@ def test_a_dry_run_shows_what_is_finished_and_trains_nothing(paperlab: Any, home
     assert not home.exists() or not (home / "paperlab.db").exists()
     paperlab(*WORDS[:-1], "1")
     plan = paperlab(*WORDS, "--dry-run", "--json").json
-    assert [(cell["finished"], cell["left"]) for cell in plan["cells"]] == [([1], 1)] * 4
+    assert [([run["seed"] for run in cell["finished"]], cell["left"]) for cell in plan["cells"]] == [([1], 1)] * 4
     assert (plan["total"]["runs"], plan["total"]["left"]) == (8, 4)
     assert len(trained) == 4
 

@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 from paperlab.errors import InvalidInput
-from paperlab.runs import indexer, launch, sweep
+from paperlab.runs import indexer, launch, predict, sweep
 from paperlab.runs.sweep import Axis, Cell
 from paperlab.store.database import Engine, read_only
 from tests.paperlab.runs import directories
@@ -73,7 +73,7 @@ def test_a_grid_that_can_not_be_trained_is_refused_as_a_whole(words: tuple[str, 
         grid(*words)
 
 
-def test_the_grid_is_trained_seed_by_seed_and_no_further_than_asked_for() -> None:
+def test_what_is_not_finished_is_trained_seed_by_seed_and_no_further_than_asked_for() -> None:
     asked = []
 
     def run(request: launch.Request) -> launch.Ended:
@@ -81,9 +81,11 @@ def test_the_grid_is_trained_seed_by_seed_and_no_further_than_asked_for() -> Non
         return launch.Ended(0, "run")
 
     request = launch.Request("transformer-base", "smoke")
-    taken = sweep.train(grid("optim.lr=1,2"), (4, 5), request, run)
+    nothing = predict.Resources(predict.NONE, "no basis")
+    planned = [sweep.Planned(cell, {4: "done"} if cell.changes else {}, nothing) for cell in grid("optim.lr=1,2")]
+    taken = sweep.train(planned, (4, 5, 6), request, run)
     assert len(list(itertools.islice(taken, 3))) == 3
-    assert asked == [(4, ()), (4, ("optim.lr=2",)), (5, ())]
+    assert asked == [(4, ()), (5, ()), (5, ("optim.lr=2",))]
 
 
 def recorded(runs_dir: Path, cell: Cell, losses: Sequence[float], metric: str = "val/loss") -> Mapping[int, str]:
