@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import arguments, forecast, output
+from paperlab.cli import arguments, forecast, output, queue_fill
 from paperlab.cli.stopping import stoppable
 from paperlab.entities import Claim, Verdict
 from paperlab.errors import TRY_AGAIN, PaperlabError, TryAgain
@@ -29,6 +29,8 @@ from paperlab.store.queue import Entry
 WORKER = "paperlab queue run"
 
 app = typer.Typer(help="What is to be trained, and the worker that trains it.", no_args_is_help=True)
+
+app.command()(queue_fill.fill)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")]

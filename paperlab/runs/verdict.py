@@ -36,6 +36,12 @@ class Judgement:
 
     verdict: Verdict
     used: tuple[Measurement, ...] = ()
+    sample: Sample | None = None
+    """The values that were tested, one a seed; None where nothing was."""
+    region: Region | None = None
+    """Where their mean has to lie."""
+    outdated: str = ""
+    """What has changed since all of it was measured; empty where it holds today."""
 
 
 def judge(
@@ -54,7 +60,7 @@ def judge(
     runs through, `standings` whether each may be judged.  `unmeasured` says why there is nothing to judge by, where
     the caller knows.
     """
-    parts = _parts(claim, claims or {})
+    parts = parts_of(claim, claims or {})
     by_id = standings or {}
     own = by_id.get(claim.id) or decisions.standing(claim)
     if reason := own.refusal or _retracted_part(claim, parts, by_id):
@@ -83,7 +89,7 @@ def computed_from(claim: Claim, judgement: Judgement, alpha: float = ALPHA) -> d
     }
 
 
-def _parts(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
+def parts_of(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
     """The claims whose measurements decide: the claim itself, or those that it relates to each other."""
     if claim.kind is ClaimKind.ORDERING:
         return [claims[name] for name in (claim.better, claim.worse) if name is not None]
@@ -118,6 +124,7 @@ def _retracted_part(claim: Claim, parts: Sequence[Claim], standings: Mapping[str
 
 def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence], own: Standing, alpha: float) -> Judgement:
     region = _region(claim)
+    values: Sample | None = None
     if claim.kind is ClaimKind.STRUCTURAL:
         verdict = _exact(claim, found[0], region)
     else:
@@ -136,7 +143,7 @@ def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence], own:
         doubt = f", but {own.doubt}" if own.doubt else ""
         reason = f"was {verdict.kind.value}{since}: {verdict.reason}{doubt}"
         verdict = replace(verdict, kind=VerdictKind.STALE, reason=reason, seeds_needed=0)
-    return Judgement(verdict, used)
+    return Judgement(verdict, used, values, region, outdated)
 
 
 def _region(claim: Claim) -> Region:
