@@ -11,8 +11,11 @@ from reproductions.registry import InvalidInput
 from reproductions.run_directory import Recorder, RunDirectory
 
 
-def begin(run: RunDirectory, recorder: Recorder, talk: Callable[[str], None]) -> Path | None:
-    """Records that an attempt begins.  Returns the newest whole checkpoint, or None to begin at step 0."""
+def begin(run: RunDirectory, recorder: Recorder, talk: Callable[[str], None], *, world_size: int = 1) -> Path | None:
+    """Records that an attempt by `world_size` processes begins.
+
+    Returns the newest whole checkpoint, or None to begin at step 0.
+    """
     recorder.keep_beating()
     checkpoint.remove_leftovers(run)
     saved, passed_over = checkpoint.newest(run)
@@ -22,10 +25,13 @@ def begin(run: RunDirectory, recorder: Recorder, talk: Callable[[str], None]) ->
         talk(f"passed over {torn['checkpoint']}: {torn['why']}")
     if attempts:
         step = checkpoint.step_of(saved) if saved is not None else 0
-        recorder.resumed(step, passed_over=passed_over)
+        before = world_size if saved is None else checkpoint.world_size(saved)
+        recorder.resumed(step, passed_over=passed_over, world_size=world_size, same_draws=before == world_size)
         talk(f"going on after step {step}")
+        if before != world_size:
+            talk(f"{_processes(before)} before, now {world_size}: dropout draws other numbers than it would have drawn")
     else:
-        recorder.event("started")
+        recorder.event("started", world_size=world_size)
     return saved
 
 
@@ -41,3 +47,7 @@ def keep_hashes(run: RunDirectory, recorder: Recorder, found: Mapping[str, Any])
         message = f"the data or the tokenizer has changed since {run.path} began"
         raise InvalidInput(message, "--again starts another run")
     recorder.describe({**content, "provenance": {**content["provenance"], **now}})
+
+
+def _processes(count: int) -> str:
+    return f"{count} process{'es' if count != 1 else ''}"

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from reproductions.engine import randomness
 from reproductions.run_directory import RunDirectory, checkpoint_is_complete, sync_folder
 
 
@@ -31,12 +30,15 @@ class TornCheckpointError(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`state` is state.json: step, scheduled, data (the stream's position) and counters among others."""
+    """`state` is state.json: step, scheduled, data (the stream's position) and counters among others.
+
+    `rng` has the generators of each rank that took part, by rank.
+    """
 
     path: Path
     model: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
-    rng: dict[str, torch.Tensor]
+    rng: list[dict[str, torch.Tensor]]
     state: dict[str, Any]
 
     @property
@@ -50,21 +52,26 @@ def save(
     step: int,
     model: Mapping[str, torch.Tensor],
     optimizer: Mapping[str, Any],
+    rng: Sequence[Mapping[str, torch.Tensor]],
     data: Mapping[str, Any] | None,
     counters: Mapping[str, Any],
     scheduled: bool = True,
 ) -> Path:
-    """Writes `folder/step-NNNNNN`.  Raises OSError where the disk is full; what was there before stays whole."""
+    """Writes `folder/step-NNNNNN`, with the generators' states of every rank in `rng`.
+
+    Raises OSError where the disk is full; what was there before stays whole.
+    """
     tensors, scalars = _flatten(optimizer)
     weights, shared = weights_parts(model)
     parts = {
         **weights,
         "optimizer.safetensors": safetensors.torch.save(tensors),
-        "rng.safetensors": safetensors.torch.save(randomness.state()),
+        **{rng_file(rank): safetensors.torch.save(dict(drawn)) for rank, drawn in enumerate(rng)},
     }
     state = {
         "step": step,
         "scheduled": scheduled,
+        "world_size": len(rng),
         "counters": dict(counters),
         "data": data,
         "shared": shared,
@@ -103,7 +110,7 @@ def load(path: Path) -> Checkpoint:
         path,
         model=_weights(contents["model.safetensors"], state["shared"]),
         optimizer=_unflatten(tensors, state["optimizer"]),
-        rng=safetensors.torch.load(contents["rng.safetensors"]),
+        rng=[safetensors.torch.load(contents[rng_file(rank)]) for rank in range(_world_size(state))],
         state=state,
     )
 
@@ -119,6 +126,15 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     state = _read_state(path)
     content = _read_verified(path / "model.safetensors", state["files"]["model.safetensors"])
     return _weights(content, state["shared"])
+
+
+def world_size(path: Path) -> int:
+    """How many processes took part when this was written, and left their generators in it."""
+    return _world_size(_read_state(path))
+
+
+def rng_file(rank: int) -> str:
+    return f"rng-{rank:05d}.safetensors" if rank else "rng.safetensors"
 
 
 def step_of(path: Path) -> int:
@@ -212,6 +228,10 @@ def _unflatten(tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) 
         state.setdefault(int(key) if key.isdigit() else key, {})[name] = value
     groups = [{**group, "betas": tuple(group["betas"])} for group in scalars["param_groups"]]
     return {"state": state, "param_groups": groups}
+
+
+def _world_size(state: Mapping[str, Any]) -> int:
+    return int(state.get("world_size", 1))  # before it was kept, a checkpoint had the generators of rank 0 alone
 
 
 def _weights(content: bytes, shared: Mapping[str, str]) -> dict[str, torch.Tensor]:

@@ -66,14 +66,22 @@ def on_main(world: World, function: Callable[[], T]) -> T:
     if world.is_main:
         try:
             outcome[0] = function()
-        except ReproductionError as error:
-            outcome[1] = (type(error), error.message, error.hint, error.exit_code)
+        except (ReproductionError, OSError) as error:  # a full disk stops all ranks, or they would wait for this one
+            outcome[1] = error
     dist.broadcast_object_list(outcome, src=0)
     if outcome[1] is not None:
-        kind, *arguments = outcome[1]
-        raise kind(*arguments)
+        raise outcome[1]
     value: T = outcome[0]
     return value
+
+
+def gather(world: World, value: T) -> list[T]:
+    """Each rank's value, by rank, on every rank."""
+    if world.size == 1:
+        return [value]
+    values: list[Any] = [None] * world.size
+    dist.all_gather_object(values, value)
+    return values
 
 
 def total(world: World, values: Sequence[torch.Tensor]) -> None:
@@ -91,9 +99,7 @@ def agree(world: World, reason: str | None) -> str | None:
     total(world, [flag])
     if not int(flag):
         return None
-    reasons: list[str | None] = [None] * world.size
-    dist.all_gather_object(reasons, reason)
-    return next(text for text in reasons if text is not None)
+    return next(text for text in gather(world, reason) if text is not None)
 
 
 def share_of(world: World, accumulate: int) -> range:

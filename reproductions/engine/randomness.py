@@ -16,6 +16,12 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
 
 
+def seed_rank(seed: int, step: int, rank: int) -> None:
+    """Seeds one of several processes so that it draws (dropout, above all) what no other rank and no other step does."""
+    words = np.random.SeedSequence([seed, step, rank]).generate_state(1)
+    seed_everything(int(words[0]))
+
+
 def state() -> dict[str, torch.Tensor]:
     """The generators' states as tensors."""
     mersenne: dict[str, Any] = dict(np.random.get_state(legacy=False))

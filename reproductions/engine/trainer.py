@@ -1,8 +1,8 @@
 """How steps are taken: one loop for every paper.  It names none.
 
-A run that was killed goes on bit for bit (one process, CPU), because a checkpoint holds all that the next step
-depends on: weights, optimiser, random generators, the position in the data, and the sums behind the next logged
-loss.
+A run that was killed goes on bit for bit (on CPUs, one thread a process), because a checkpoint holds all that the
+next step depends on: weights, optimiser, every rank's random generators, the position in the data, and the sums
+behind the next logged loss.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Loop:
         """Brings in the data and puts the model where the newest whole checkpoint left it."""
         given, recorder = self.given, self.recorder
         saved = distributed.on_main(
-            self.world, lambda: attempt.begin(given.run, recorder, given.talk) if recorder else None
+            self.world,
+            lambda: attempt.begin(given.run, recorder, given.talk, world_size=self.world.size) if recorder else None,
         )
         hashes = self.task.prepare(given.talk)
         if recorder is not None:
@@ -71,12 +72,12 @@ class Loop:
             self.plain.compile(dynamic=True)
         self.model = distributed.spread(self.world, self.plain, self.train.parallel)
         self.optimizer = optimizers.build(given.recipe.optim, self.plain)
-        if saved is None:
-            self.stream = self.task.batches(None)
-        else:
+        if saved is not None:
             self._restore(checkpoint.load(saved))
-        if self.world.size > 1:  # dropout must differ by rank
-            randomness.seed_everything(hash((given.seed, self.step, self.world.rank)) % 2**32)
+            return
+        self.stream = self.task.batches(None)
+        if self.world.size > 1:
+            randomness.seed_rank(given.seed, 0, self.world.rank)
 
     def take_steps(self, progress: bool) -> None:
         """Steps until the last, with the records and checkpoints that the recipe asks for."""
@@ -172,21 +173,30 @@ class Loop:
     def _save(self, scheduled: bool) -> None:
         model = distributed.model_state(self.plain)
         optimizer = distributed.optimizer_state(self.plain, self.optimizer)
-        if self.recorder is None:
-            return
-        self.recorder.sync()  # a resume keeps the lines up to its step, so they must be there
-        window = {name: value.item() for name, value in self.window.items()}
-        path = checkpoint.save(
-            self.given.run.path / "checkpoints",
-            step=self.step,
-            model=model,
-            optimizer=optimizer,
-            data=self.stream.position(),
-            counters={"seconds": self._seconds(), "window": window},
-            scheduled=scheduled,
-        )
-        self.recorder.event("checkpointed", checkpoint=path.name, scheduled=scheduled)
-        checkpoint.prune(self.given.run, max(1, self.train.keep_checkpoints, self.train.average_last))
+        generators = distributed.gather(self.world, randomness.state())
+
+        def write() -> None:
+            recorder, run = self.recorder, self.given.run
+            assert recorder is not None
+            recorder.sync()  # a resume keeps the lines up to its step, so they must be there
+            path = checkpoint.save(
+                run.path / "checkpoints",
+                step=self.step,
+                model=model,
+                optimizer=optimizer,
+                rng=generators,
+                data=self.stream.position(),
+                counters={
+                    "seconds": self._seconds(),
+                    "window": {name: value.item() for name, value in self.window.items()},
+                },
+                scheduled=scheduled,
+            )
+            recorder.event("checkpointed", checkpoint=path.name, scheduled=scheduled)
+            checkpoint.prune(run, max(1, self.train.keep_checkpoints, self.train.average_last))
+
+        # the others wait: torchrun ends all ranks soon after the first has left
+        distributed.on_main(self.world, write)
 
     def _restore(self, saved: checkpoint.Checkpoint) -> None:
         distributed.load_weights(self.plain, saved.model)
@@ -195,7 +205,10 @@ class Loop:
         counters = saved.state["counters"]
         self.step, self.seconds_before = saved.step, counters["seconds"]
         _add(self.window, counters["window"], self.world.device)
-        randomness.restore(saved.rng)
+        if len(saved.rng) == self.world.size:
+            randomness.restore(saved.rng[self.world.rank])
+        else:  # attempt.begin says so
+            randomness.seed_rank(self.given.seed, self.step, self.world.rank)
 
     def _average(self) -> list[str]:
         weights, names = checkpoint.average(self.given.run, self.train.average_last)

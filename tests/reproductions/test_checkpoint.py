@@ -39,6 +39,7 @@ def save(run: RunDirectory, step: int, *, scheduled: bool = True, fill: float | 
         step=step,
         model=weights,
         optimizer=optimizer.state_dict(),
+        rng=[randomness.state()],
         data={"epoch": 1, "index": 16},
         counters={"seconds": 0.1, "window": {"loss": 1 / 3}},
         scheduled=scheduled,
@@ -62,6 +63,7 @@ def test_model_and_optimiser_come_back_bit_for_bit_and_go_on_alike(run, tied):
         step=2,
         model=model.state_dict(),
         optimizer=optimizer.state_dict(),
+        rng=[randomness.state()],
         data={"index": 3},
         counters={"window": {"loss": 1 / 3}},
     )
@@ -104,7 +106,7 @@ def test_every_generator_goes_on_where_it_stood(run):
     def draw() -> tuple[float, ...]:
         return (torch.rand(()).item(), np.random.standard_normal(), random.gauss(0, 1), random.random())
 
-    state = checkpoint.load(path).rng
+    (state,) = checkpoint.load(path).rng
     randomness.restore(state)
     expected = [draw() for _ in range(700)]  # past the end of a Mersenne twister's block
     randomness.seed_everything(4)
@@ -121,6 +123,36 @@ def test_a_checkpoint_holds_tensors_and_json_only(run):
         "state.json",
     ]
     assert json.loads((path / "state.json").read_bytes())["step"] == 5
+
+
+def test_the_generators_of_every_rank_are_kept_by_rank(run):
+    states = []
+    for rank in range(3):
+        randomness.seed_rank(7, 0, rank)
+        states.append(randomness.state())
+    model, optimizer = trained()
+    weights, folder = model.state_dict(), run.path / "checkpoints"
+    path = checkpoint.save(
+        folder, step=4, model=weights, optimizer=optimizer.state_dict(), rng=states, data=None, counters={}
+    )
+    assert [file.name for file in sorted(path.glob("rng*"))] == [
+        "rng-00001.safetensors",
+        "rng-00002.safetensors",
+        "rng.safetensors",
+    ]
+    assert checkpoint.world_size(path) == 3
+    loaded = checkpoint.load(path).rng
+    assert all(torch.equal(found["torch"], kept["torch"]) for found, kept in zip(loaded, states, strict=True))
+    assert not torch.equal(loaded[0]["torch"], loaded[1]["torch"])
+
+
+def test_a_checkpoint_from_before_there_were_ranks_in_it_still_loads(run):
+    path = save(run, 5)
+    state = json.loads((path / "state.json").read_bytes())
+    del state["world_size"]
+    (path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    assert checkpoint.world_size(path) == 1
+    assert len(checkpoint.load(path).rng) == 1
 
 
 def truncate(path):

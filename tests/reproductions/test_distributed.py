@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,11 +18,12 @@ from reproductions.engine.distributed import World
 from reproductions.engine.interrupts import PreEmpted
 from reproductions.registry import InvalidInput
 
-from .tiny_paper.running import PACKAGE, ROOT, only_run, series, train
+from .tiny_paper.running import PACKAGE, ROOT, only_run, outcome, series, train
 from .tiny_paper.task import Task
 
-# dropout draws other masks on other ranks, so equality can only be asked for without it
-CHANGES = {"model.dropout": "0", "train.accumulate": "4", "train.max_steps": "6"}
+SHARED = {"train.accumulate": "4", "train.max_steps": "6"}
+# dropout draws other masks on other ranks, so equality with one process can only be asked for without it
+CHANGES = {"model.dropout": "0", **SHARED}
 
 
 class StopsOneRank(Task):
@@ -40,7 +42,7 @@ def rank_of(rank: int, port: int, runs_dir: Path, changes: dict[str, str], make_
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     try:
-        train(runs_dir, changes={**CHANGES, **changes}, device="cpu", make_task=make_task)
+        train(runs_dir, changes=changes, device="cpu", make_task=make_task)
     except PreEmpted as error:
         sys.exit(error.exit_code)
 
@@ -84,7 +86,7 @@ def assert_equal_up_to_order_of_additions(run, reference):
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
 def test_two_ranks_give_one_ranks_losses(tmp_path, alone, parallel):
-    assert two_ranks(tmp_path, {"train.parallel": parallel}) == [0, 0]
+    assert two_ranks(tmp_path, {**CHANGES, "train.parallel": parallel}) == [0, 0]
     run = only_run(tmp_path)
     assert run.run["provenance"]["world_size"] == 2
     assert_equal_up_to_order_of_additions(run, alone)
@@ -92,14 +94,24 @@ def test_two_ranks_give_one_ranks_losses(tmp_path, alone, parallel):
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
-def test_a_signal_to_one_rank_stops_both_and_both_go_on(tmp_path, alone, parallel):
-    changes = {"train.parallel": parallel}
-    assert two_ranks(tmp_path, changes, StopsOneRank) == [75, 75]
-    run = only_run(tmp_path)
+def test_a_signal_to_one_rank_stops_both_and_both_go_on_bit_for_bit(tmp_path, parallel):
+    changes = {**SHARED, "train.parallel": parallel}  # with dropout: each rank has generators of its own
+    assert two_ranks(tmp_path / "undisturbed", changes) == [0, 0]
+    assert two_ranks(tmp_path / "stopped", changes, StopsOneRank) == [75, 75]
+    run = only_run(tmp_path / "stopped")
     assert run.latest_checkpoint().name == "step-000003"
     assert run.status() == "interrupted"
-    assert two_ranks(tmp_path, changes) == [0, 0]
-    assert_equal_up_to_order_of_additions(run, alone)
+    shutil.copytree(tmp_path / "stopped", tmp_path / "alone")
+    assert two_ranks(tmp_path / "stopped", changes) == [0, 0]
+    assert outcome(run) == outcome(only_run(tmp_path / "undisturbed"))
+    assert run.events()[-1]["event"] == "finished"
+
+    said: list[str] = []
+    other = train(tmp_path / "alone", changes=changes, talk=said.append)
+    assert other.status() == "finished"
+    assert "2 processes before, now 1: dropout draws other numbers than it would have drawn" in said
+    (resumed,) = [event for event in other.events() if event["event"] == "resumed"]
+    assert (resumed["world_size"], resumed["same_draws"]) == (1, False)
 
 
 def test_micro_batches_that_cannot_be_shared_evenly_are_refused():

@@ -68,7 +68,7 @@ def series(run: RunDirectory) -> list[tuple[int, str, float]]:
 def weights(run: RunDirectory) -> dict[str, bytes]:
     """The files that a run's last weights and its result stand on, byte by byte."""
     last = run.checkpoints()[-1]
-    files = [last / "model.safetensors", last / "optimizer.safetensors", last / "rng.safetensors"]
+    files = sorted(last.glob("*.safetensors"))  # weights, optimiser, the generators of each rank
     averaged = run.path / "checkpoints" / "averaged" / "model.safetensors"
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in (*files, averaged) if path.exists()}
 
