@@ -8,11 +8,12 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reproductions import registry
+from reproductions import durations, registry
 from reproductions.registry import InvalidInput, ReproductionError
 from reproductions.run_directory import home
 
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="another run, although one of this identity exists")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--threads", type=int, help="torch's threads (default: PAPERLAB_THREADS, or torch's choice)")
-    add("--max-seconds", type=float, help="stop with a checkpoint and exit 75 after this long")
+    add("--max-wall", type=_duration, metavar="2h", help="before so long, write a checkpoint and exit 75")
     add("--quiet", action="store_true", help="errors only on stderr")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list", action="store_true", help="what can be run")
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line.  Returns the exit code."""
+    began = time.monotonic()
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(words)
     try:
@@ -64,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show_structure(arguments.name, arguments.json)
         if arguments.predict:
             return show_prediction(arguments)
-        return train(arguments, words)
+        return train(arguments, words, began)
     except ReproductionError as error:
         return _refuse(error, arguments.json)
 
@@ -135,8 +137,8 @@ def show_prediction(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
-    """Trains, and prints where the run lies even if it is stopped early."""
+def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> int:
+    """Trains, and prints where the run lies even if it is stopped early.  --max-wall counts from `began`, monotonic."""
     from reproductions.engine.recipe import override
 
     overrides = _overrides(arguments.set)
@@ -165,7 +167,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str]) -> int:
             tiers=tiers,
             device=arguments.device,
             again=arguments.again,
-            max_seconds=arguments.max_seconds,
+            max_seconds=None if arguments.max_wall is None else arguments.max_wall - (time.monotonic() - began),
             command=["python", "-m", "reproductions", *words],
             talk=_silent if arguments.quiet else _talk,
             on_run=found.append,
@@ -201,6 +203,13 @@ def _prediction() -> dict[str, object] | None:
     if not isinstance(value, dict):
         raise InvalidInput("PAPERLAB_PREDICTION is not a JSON object", "leave it out")
     return value
+
+
+def _duration(text: str) -> float:
+    try:
+        return durations.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _overrides(words: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ def seed_everything(seed: int) -> None:
 
 
 def seed_rank(seed: int, step: int, rank: int) -> None:
-    """Seeds one of several processes so that it draws (dropout, above all) what no other rank and no other step does."""
+    """Seeds one of several processes, so that its dropout is that of no other rank."""
     words = np.random.SeedSequence([seed, step, rank]).generate_state(1)
     seed_everything(int(words[0]))
 

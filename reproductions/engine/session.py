@@ -43,11 +43,12 @@ def train(
     """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
 
     Returns the finished run, at once where it was finished before.  Raises PreEmpted (exit 75) when asked to
-    stop or out of time, Busy (75) where another process trains it, NotReady (4) where the machine lacks
-    something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
+    stop or before `max_seconds` are over, Busy (75) where another process trains it, NotReady (4) where the machine
+    lacks something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
     one cannot run; `on_run` learns the run's path as soon as it is known; a new run keeps `prediction`, which was
     said of it before it began, and `code`, the part of the fingerprint that all its recipes have in common.
     """
+    interrupts = Interrupts(max_seconds)  # from here the time runs
     with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
         world = distributed.join(device)
         leaving.callback(distributed.leave, world)
@@ -99,7 +100,7 @@ def train(
             leaving.enter_context(recorder)
             names = energy.gpus(str(world.device), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
             recorder.meter = leaving.enter_context(energy.metered(energy.library(), names))
-        interrupts = leaving.enter_context(Interrupts(max_seconds))
+        leaving.enter_context(interrupts)
         leaving.enter_context(failures.noted(recorder))
         task = make_task(recipe=recipe, data_home=data_home, device=world.device, seed=seed)
         loop = trainer.Loop(trainer.Given(recipe, task, seed, run, recorder, world, mine, precision, interrupts, talk))

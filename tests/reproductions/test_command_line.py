@@ -42,7 +42,7 @@ def test_json_is_one_object(run):
 
 
 def test_a_stopped_run_is_named_too(run):
-    code, output, errors = run("tiny-next", "--tier", "smoke", "--json", "--max-seconds", "0")
+    code, output, errors = run("tiny-next", "--tier", "smoke", "--json", "--max-wall", "0")
     assert code == 75
     assert json.loads(output)["status"] == "interrupted"
     assert errors.endswith(
@@ -69,7 +69,7 @@ def test_an_error_names_the_thing_the_reason_and_what_to_do(run, tmp_path, words
 
 
 def test_wrong_usage_exits_2(run):
-    for words in ((), ("tiny-next", "--tier"), ("tiny-next", "--device", "tpu")):
+    for words in ((), ("tiny-next", "--tier"), ("tiny-next", "--device", "tpu"), ("tiny-next", "--max-wall", "soon")):
         with pytest.raises(SystemExit) as raised:
             run(*words)
         assert raised.value.code == 2
