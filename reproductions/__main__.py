@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reproductions import durations, registry
-from reproductions.registry import InvalidInput, ReproductionError
+from reproductions.engine import ranks
+from reproductions.registry import InvalidInput, ReproductionError, TryAgain
 from reproductions.run_directory import home
 
 EXAMPLES = """examples:
   python -m reproductions --list
   python -m reproductions transformer-base --tier smoke
   python -m reproductions transformer-base --tier mini --seed 2 --set optim.lr=2.0
-  torchrun --nproc-per-node 8 -m reproductions transformer-base --set train.accumulate=8
+  python -m reproductions transformer-base --gpus 8 --set train.accumulate=8 --max-wall 2h
 
 The same command goes on with an unfinished run.  Exit codes: 0 done, 1 our fault, 2 usage, 3 unknown name or invalid
 input, 4 this machine lacks something, 75 try again, nothing lost."""
@@ -42,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
     add("--runs-dir", type=Path, help="where run directories lie (default: runs/ below PAPERLAB_HOME)")
     add("--again", action="store_true", help="another run, although one of this identity exists")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add(
+        "--gpus",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="train on N GPUs of this machine; with --device cpu: N processes",
+    )
     add("--threads", type=int, help="torch's threads (default: PAPERLAB_THREADS, or torch's choice)")
     add("--max-wall", type=_duration, metavar="2h", help="before so long, write a checkpoint and exit 75")
     add("--quiet", action="store_true", help="errors only on stderr")
@@ -54,9 +62,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line.  Returns the exit code."""
-    began = time.monotonic()
+    began = ranks.began() or time.time()
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(words)
+    ranks.stay_with_parent()
     try:
         if arguments.list:
             return show_list(arguments.json)
@@ -66,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show_structure(arguments.name, arguments.json)
         if arguments.predict:
             return show_prediction(arguments)
+        if arguments.gpus > 1 and not ranks.is_one_of_several():
+            return train_on_several(arguments, words, began)
         return train(arguments, words, began)
     except ReproductionError as error:
         return _refuse(error, arguments.json)
@@ -137,8 +148,20 @@ def show_prediction(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def train_on_several(arguments: argparse.Namespace, words: Sequence[str], began: float) -> int:
+    """The same command line as so many ranks; rank 0 prints what `train` prints."""
+    from reproductions.engine.recipe import override
+
+    recipe = override(registry.recipe(arguments.name, arguments.tier), _overrides(arguments.set))
+    ranks.check(recipe, arguments.gpus, arguments.device)
+    try:
+        return ranks.start(arguments.gpus, words, began)
+    except TryAgain as error:
+        return _refuse(error, as_json=False)  # what rank 0 said of the run stays the last object on stdout
+
+
 def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> int:
-    """Trains, and prints where the run lies even if it is stopped early.  --max-wall counts from `began`, monotonic."""
+    """Trains, and prints where the run lies even if it is stopped early.  --max-wall counts from `began`."""
     from reproductions.engine.recipe import override
 
     overrides = _overrides(arguments.set)
@@ -167,7 +190,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> 
             tiers=tiers,
             device=arguments.device,
             again=arguments.again,
-            max_seconds=None if arguments.max_wall is None else arguments.max_wall - (time.monotonic() - began),
+            max_seconds=None if arguments.max_wall is None else began + arguments.max_wall - time.time(),
             command=["python", "-m", "reproductions", *words],
             talk=_silent if arguments.quiet else _talk,
             on_run=found.append,
@@ -175,6 +198,8 @@ def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> 
             prediction=_prediction(),
         )
     except ReproductionError as error:
+        if not _is_main_process() and ranks.is_everyones(error):
+            return error.exit_code
         if not found:
             return _refuse(error, arguments.json and _is_main_process())
         code = _refuse(error, as_json=False)
@@ -203,6 +228,12 @@ def _prediction() -> dict[str, object] | None:
     if not isinstance(value, dict):
         raise InvalidInput("PAPERLAB_PREDICTION is not a JSON object", "leave it out")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of GPUs')
+    return int(text)
 
 
 def _duration(text: str) -> float:

@@ -5,14 +5,13 @@ A shell hands over any bytes, and Typer any whole number; both must end in exit 
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from paperlab.errors import InvalidInput
+from reproductions import durations
 
 LARGEST = 2**63 - 1
 """SQLite's and PostgreSQL's largest integer."""
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)\s*h)?\s*(?:(\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?")
 MOST_LISTED = 5000
 """Papers or rows of one answer: about 20 MB with --json, and as many as a search counts."""
 
@@ -55,9 +54,10 @@ def duration(value: str | None, name: str) -> float | None:
     """Seconds of "90", "90s", "30m", "1h30m" or "2h"; None without a value.  Raises InvalidInput."""
     if value is None:
         return None
-    match = _DURATION.fullmatch(value.strip().lower())
-    parts = [0.0 if match is None or not match[at] else float(match[at]) for at in (1, 2, 3)]
-    seconds = 3600.0 * parts[0] + 60.0 * parts[1] + parts[2]
+    try:
+        seconds = durations.seconds(value)
+    except ValueError:
+        seconds = 0.0
     if not 0.0 < seconds < float(LARGEST):
         raise InvalidInput(f'{name} "{shown(value)}" is no time', f"for example {name} 90s, {name} 30m or {name} 2h")
     return seconds

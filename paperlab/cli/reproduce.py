@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import forecast, output, verdict_table
+from paperlab.cli import arguments, forecast, output, verdict_table
 from paperlab.cli import seeds as seed_runs
 from paperlab.cli.runs import as_json, last_values
 from paperlab.entities import Measurement, MetricPoint, Run
@@ -44,6 +44,12 @@ def reproduce(
     again: Annotated[bool, typer.Option("--again", help="Another run, although this one is there already.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.  1 repeats to the last bit.")] = None,
+    gpus: Annotated[
+        int, typer.Option(min=1, help="Train on so many GPUs of this machine; with --device cpu: so many processes.")
+    ] = 1,
+    max_wall: Annotated[
+        str | None, typer.Option(metavar="2h", help="Before so long, write a checkpoint and exit 75.")
+    ] = None,
     predict: Annotated[
         bool,
         typer.Option("--predict", help="Say what it would take and measure here, and stop; looks for some seconds."),
@@ -54,7 +60,8 @@ def reproduce(
 ) -> None:
     """Train a recipe of a paper, and judge the claims that it measures.
 
-    The same command goes on with an unfinished run, and is done at once with a finished one.
+    The same command goes on with an unfinished run, and is done at once with a finished one.  SIGTERM and SIGUSR1
+    write a checkpoint and exit 75.
 
     Example: paperlab reproduce transformer-base --tier smoke --seeds 3
     """
@@ -69,8 +76,12 @@ def reproduce(
     launch.check_name(name, tier)
     chosen = seed_runs.parsed(seeds, seed=seed, again=again and not predict)
     first = chosen[0] if chosen else 1 if seed is None else seed
-    request = launch.Request(name, tier, first, tuple(overrides or ()), again, device, threads, quiet)
+    allowed = arguments.duration(max_wall, "--max-wall")
+    changes = tuple(overrides or ())
+    request = launch.Request(name, tier, first, changes, again, device, threads, quiet, gpus=gpus, max_seconds=allowed)
     if predict:
+        if gpus > 1:
+            raise typer.BadParameter("looks with one process; leave out --gpus", param_hint="--predict")
         forecast.show(place, request, afresh=again, json_=json_, seeds=chosen)
         return
     if chosen:

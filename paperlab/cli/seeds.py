@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,12 +40,18 @@ def train(place: settings.Settings, request: launch.Request, chosen: tuple[int, 
     """
     overrides.check(request)
     done: list[launch.Ended] = []
+    began, left = time.monotonic(), request.max_seconds  # the time is for all of them together
     for at, seed in enumerate(chosen, start=1):
         output.talk(f"seed {seed}, {at} of {len(chosen)}", quiet=request.quiet or json_)
-        ended = launch.run(forecast.kept_with(place, replace(request, seed=seed)), home=place.home)
+        asked = replace(request, seed=seed, max_seconds=left)
+        ended = launch.run(forecast.kept_with(place, asked), home=place.home)
         done.append(ended)
         if ended.exit_code != 0 or (ended.asked_to_stop and at < len(chosen)):
             break
+        if request.max_seconds is not None:
+            left = request.max_seconds - (time.monotonic() - began)
+            if left <= 0:
+                break
     code = done[-1].exit_code or (TRY_AGAIN if len(done) < len(chosen) else 0)
     stopped = None if code == 0 else _stopped(done, chosen)
     try:

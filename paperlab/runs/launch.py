@@ -3,20 +3,20 @@
 The child's talk and progress bar go to our stderr; its last word on stdout says where the run lies.  Asking us to
 stop (SIGINT, SIGTERM, SIGHUP, SIGUSR1) asks the child, which writes a checkpoint and ends with exit code 75.
 Killing us kills it, where the system can do that (Linux): the same command then goes on from the last checkpoint,
-without meeting its own orphan.
+without meeting its own orphan.  With several GPUs the child is torchrun, and its ranks go with it in the same ways.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,6 @@ TRAINING_PACKAGES = ("torch", "numpy", "safetensors", "tokenizers", "sacrebleu",
 INSTALL = "pip install 'paperlab[train]'"
 
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class Request:
     threads: int | None = None
     quiet: bool = False
     max_seconds: float | None = None
-    """Stop with a checkpoint and exit 75 after this long."""
+    """From the start of `run`: before so long the run is stopped with a checkpoint and exit 75."""
+    gpus: int = 1
+    """Ranks on this machine; with device "cpu" so many processes."""
     prediction: Mapping[str, Any] | None = None
     """What is said of the run before it begins (predict.py); a new run keeps it."""
 
@@ -58,8 +59,10 @@ class Request:
             words += ["--set", override]
         if self.threads is not None:
             words += ["--threads", str(self.threads)]
+        if self.gpus > 1:
+            words += ["--gpus", str(self.gpus)]
         if self.max_seconds is not None:
-            words += ["--max-seconds", f"{self.max_seconds:g}"]
+            words += ["--max-wall", f"{self.max_seconds:g}"]
         return [*words, *["--again"] * self.again, *["--quiet"] * self.quiet, "--runs-dir", str(runs_dir), "--json"]
 
 
@@ -140,6 +143,8 @@ def _child(
     With it the signals that asked us to stop.
     """
     said = {} if prediction is None else {"PAPERLAB_PREDICTION": json.dumps(prediction)}
+    # with the number of its parent the child asks the system for its own end when we die
+    said |= {"PAPERLAB_PARENT": str(os.getpid()), "PAPERLAB_BEGAN": str(time.time())}
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -147,7 +152,6 @@ def _child(
         text=True,
         env={**os.environ, "PAPERLAB_HOME": str(home), **said},
         start_new_session=True,
-        preexec_fn=_die_with_parent(),  # noqa: PLW1509 - two system calls, and this process has no threads
     )
     try:
         with _forwarding(child) as asked:
@@ -174,21 +178,6 @@ def _forwarding(child: subprocess.Popen[str]) -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does before it starts: asks Linux for SIGKILL when we die."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # died in between: nobody would tell us
-            os._exit(errors.TRY_AGAIN)
-
-    return ask
 
 
 def _last_object(text: str) -> dict[str, Any]:

@@ -236,6 +236,8 @@ def kept_resources(request: launch.Request, home: Path, *, fingerprint: str | No
 
 
 def kept_rates(request: launch.Request, home: Path, *, fingerprint: str | None = None) -> dict[str, Any] | None:
+    if request.gpus > 1:
+        return None  # one process was measured
     try:
         content = json.loads(_file(request, home, fingerprint).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -268,6 +270,8 @@ def _is_like_here(run: Run, request: launch.Request) -> bool:
     hardware = provenance.get("hardware") or {}
     on_gpu = request.device == "cuda" or (request.device == "auto" and Path("/proc/driver/nvidia/version").exists())
     if run.device.startswith("cuda") != on_gpu:
+        return False
+    if int(provenance.get("world_size") or 1) != request.gpus:
         return False
     if not on_gpu and _threads_asked(run) != _asked(request):
         return False

@@ -32,13 +32,14 @@ class Clock:
         ("0.5h", 1800),
         ("30", 30),
         (" 2H ", 7200),
+        ("1 h 30 min", 5400),
     ],
 )
 def test_a_duration_reads_as_people_type_it(text, seconds):
     assert durations.seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "h", "2x", "-5", "1h then", "2 h", "1:30:00", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "soon", "h", "2x", "-5", "1h then", "1:30:00", "nan", "inf"])
 def test_what_is_no_duration_is_refused_with_examples(text):
     with pytest.raises(ValueError, match="is not a duration: 2h, 1h30m"):
         durations.seconds(text)

@@ -18,7 +18,7 @@ from reproductions import registry
 from reproductions.engine.interrupts import PreEmpted
 from reproductions.run_directory import RunDirectory, find_runs
 
-from .tiny_paper.running import NOW, PACKAGE, ROOT, only_run, outcome, start, train
+from .tiny_paper.running import NOW, PACKAGE, ROOT, finish, only_run, outcome, start, train, wait_for
 from .tiny_paper.task import Task
 
 SLOW = {"data.pause": "0.01", "train.max_steps": "20"}
@@ -117,23 +117,6 @@ def test_a_run_killed_at_birth_is_named_and_left_aside(tmp_path, undisturbed):
     said: list[str] = []
     train(tmp_path, talk=said.append)
     assert any("left aside as incomplete" in text and "smoke-dead" in text for text in said)
-
-
-def wait_for(process: subprocess.Popen[str], runs_dir: Path, step: int) -> RunDirectory:
-    """Waits until the command has a checkpoint at `step` or later."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        for run in find_runs(runs_dir):
-            if (latest := run.latest_checkpoint()) is not None and int(latest.name[5:]) >= step:
-                return run
-        time.sleep(0.01)
-    process.kill()
-    raise AssertionError(process.communicate())
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=60)
-    return process.returncode, output, errors
 
 
 def test_sigterm_leaves_a_checkpoint_exit_75_and_a_run_that_the_same_command_finishes(tmp_path, fingerprint):

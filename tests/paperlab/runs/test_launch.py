@@ -25,12 +25,14 @@ print(json.dumps({**said, "arguments": sys.argv[1:], "home": os.environ["PAPERLA
 
 PATIENT = """
 import json, os, pathlib, signal, sys, time
+from reproductions.engine import ranks
 here = pathlib.Path(os.environ["PAPERLAB_HOME"])
 def stop(number, frame):
     print(json.dumps({"run": "r", "path": "/runs/r", "status": signal.Signals(number).name}))
     sys.stdout.flush()
     os._exit(75)
 signal.signal(signal.SIGTERM, stop)
+ranks.stay_with_parent()
 (here / "pid").write_text(str(os.getpid()))
 time.sleep(30)
 """
@@ -45,10 +47,14 @@ def python(folder: Path, program: str) -> str:
 
 
 def test_the_child_gets_every_option_the_home_and_the_folder_of_runs(tmp_path: Path) -> None:
-    request = launch.Request("x", "mini", 3, ("optim.lr=1", "a=b"), again=True, device="cpu", threads=2, quiet=True)
+    request = launch.Request(
+        *("x", "mini", 3, ("optim.lr=1", "a=b")),
+        **{"again": True, "device": "cpu", "threads": 2, "quiet": True, "gpus": 4, "max_seconds": 7200.0},
+    )
     assert request.arguments(tmp_path) == [
         *("x", "--tier", "mini", "--seed", "3", "--device", "cpu", "--set", "optim.lr=1", "--set", "a=b"),
-        *("--threads", "2", "--again", "--quiet", "--runs-dir", str(tmp_path), "--json"),
+        *("--threads", "2", "--gpus", "4", "--max-wall", "7200", "--again", "--quiet"),
+        *("--runs-dir", str(tmp_path), "--json"),
     ]
 
 

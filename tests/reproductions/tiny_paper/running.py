@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,24 @@ def start(runs_dir: Path, *words: str, program: str = "") -> subprocess.Popen[st
     return subprocess.Popen(
         words_of_it, cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+def wait_for(process: subprocess.Popen[str], runs_dir: Path, step: int) -> RunDirectory:
+    """Waits until the command has a checkpoint at `step` or later."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and process.poll() is None:
+        for run in find_runs(runs_dir):
+            if (latest := run.latest_checkpoint()) is not None and int(latest.name[5:]) >= step:
+                return run
+        time.sleep(0.01)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    output, errors = process.communicate(timeout=100)
+    return process.returncode, output, errors
 
 
 def only_run(runs_dir: Path) -> RunDirectory:
