@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import comparison, output, run_export, run_transfer
+from paperlab.cli import comparison, output, run_export, run_groups, run_transfer
 from paperlab.cli.run_names import Json, match, refreshed
 from paperlab.entities import Claim, Measurement, MetricPoint, Run, RunStatus, Sample, Verdict
 from paperlab.errors import InvalidInput, TryAgain
 from paperlab.library import claims
 from paperlab.library import database as library_database
 from paperlab.runs import compare as comparisons
-from paperlab.runs import indexer, interleaved, judging, launch, structure
+from paperlab.runs import findings, indexer, interleaved, judging, launch, structure
 from paperlab.store import runs as store
 from paperlab.store.database import Session, read_only
 from reproductions.run_directory import RunDirectory
@@ -34,18 +34,28 @@ app.command()(run_transfer.verify)
 
 @app.command("list")
 def list_(
+    *,
     recipe: Annotated[str | None, typer.Option(help="Only runs of this recipe.")] = None,
     tier: Annotated[str | None, typer.Option(help="Only runs of this tier.")] = None,
     status: Annotated[RunStatus | None, typer.Option(help="Only runs with this status.")] = None,
+    group: Annotated[
+        bool, typer.Option("--group", help="Put runs together that differ in their seed alone: a sweep, cell by cell.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
     json_: Json = False,
 ) -> None:
     """Show the runs, newest first.
 
-    Example: paperlab runs list --status finished
+    Example: paperlab runs list --recipe transformer-base --group
     """
     engine = refreshed(settings.load())
     wanted = store.RunFilter(recipe=recipe, tier=tier, status=status)
+    if group:
+        with read_only(engine) as reading:
+            groups, total = findings.overviews(reading, store.find(reading, wanted), limit)
+        run_groups.show(groups, total, json_=json_)
+        _say_more(len(groups), total)
+        return
     with read_only(engine) as reading:
         found, total = store.find(reading, wanted, limit), store.count(reading, wanted)
     if json_:
@@ -56,8 +66,12 @@ def list_(
         columns,
         [(run.id, run.status, run.step, run.max_steps, run.seed, run.device, run.updated_at) for run in found],
     )
-    if total > len(found):
-        output.talk(f"shown: {len(found)} of {total}; --limit shows more")
+    _say_more(len(found), total)
+
+
+def _say_more(shown: int, total: int) -> None:
+    if total > shown:
+        output.talk(f"shown: {shown} of {total}; --limit shows more")
     if not total:
         output.talk("no runs yet: paperlab reproduce transformer-base --tier smoke")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from paperlab.entities import Claim, Measurement, Run, Verdict
-from paperlab.runs import compare, judging, structure
+from paperlab.entities import Claim, Measurement, Run, RunStatus, Verdict
+from paperlab.runs import compare, judging, seed_groups, structure
 from paperlab.store import runs as store
 from paperlab.store.database import Session
 
@@ -35,6 +35,19 @@ class Summary:
     claim: str | None = None
     protocol: Mapping[str, Any] | None = None
     """How it was measured; None for what training recorded, of which the last value counts."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Runs that differ in their seed alone."""
+
+    label: str
+    newest: Run
+    seeds: tuple[int, ...]
+    """Those that have finished."""
+    unfinished: int
+    validation: Summary | None
+    """val/loss over the finished seeds, where they recorded it."""
 
 
 def touched(everything: Sequence[Claim], measurements: Sequence[Measurement]) -> list[Claim]:
@@ -77,6 +90,29 @@ def summaries(session: Session, runs: Sequence[Run]) -> list[Summary]:
         name = f"{one.metric} on {where}" if where else one.metric
         found.append(_summary(name, one.unit, values, one.claim_id, compare.conditions(one)))
     return found
+
+
+def overviews(session: Session, runs: Sequence[Run], limit: int | None = None) -> tuple[list[Overview], int]:
+    """The runs by group, the group with the newest run first, at most `limit` of them; and how many there are."""
+    groups: dict[seed_groups.Key, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True):
+        groups.setdefault(seed_groups.key(run), []).append(run)
+    found = []
+    for members in list(groups.values())[:limit]:
+        finished = next((group.runs for group in seed_groups.group(members)), ())
+        seed_of = {run.id: run.seed for run in finished}
+        read = store.series(session, list(seed_of), (compare.VALIDATION_LOSS,), gaps=True)
+        values = {seed_of[series.run_id]: series.values[-1] for series in read}
+        found.append(
+            Overview(
+                label=seed_groups.SeedGroup(tuple(members)).label,
+                newest=members[0],
+                seeds=tuple(seed_of.values()),
+                unfinished=sum(run.status is not RunStatus.FINISHED for run in members),
+                validation=_summary(compare.VALIDATION_LOSS, "", values) if values else None,
+            )
+        )
+    return found, len(groups)
 
 
 def _summary(

@@ -27,6 +27,23 @@ def test_runs_are_listed_with_the_status_that_they_have_now(paperlab: Any, home:
     assert "interrupted" in table
 
 
+def test_runs_that_differ_in_their_seed_alone_are_listed_together(paperlab: Any, home: Path) -> None:
+    for seed, loss in ((1, 2.0), (2, 4.0)):
+        with directories.begin(home / "runs", seed=seed, overrides={"optim.lr": "2"}) as recorder:
+            recorder.metrics({"val/loss": loss}, 1)
+            recorder.result([], seconds=1.0)
+    directories.begin(home / "runs", seed=3, overrides={"optim.lr": "2"}).close()
+    directories.finished(home / "runs", seed=4)
+    listed = paperlab("runs", "list", "--group", "--json").json
+    plain, swept = listed["groups"]
+    assert (listed["total"], plain["seeds"], plain["validation"]) == (2, [4], None)
+    assert (swept["overrides"], swept["seeds"], swept["unfinished"]) == ({"optim.lr": "2"}, [1, 2], 1)
+    assert (swept["validation"]["mean"], swept["validation"]["n"]) == (3.0, 2)
+    table = paperlab("runs", "list", "--group", "--limit", "1")
+    assert "transformer-base smoke" in table.out
+    assert "shown: 1 of 2" in table.err
+
+
 def test_an_empty_list_says_what_to_run(paperlab: Any) -> None:
     empty = paperlab("runs", "list")
     assert empty.code == 0
