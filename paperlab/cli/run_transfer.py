@@ -13,10 +13,9 @@ from paperlab.cli.run_names import Json, NameOrPath, located
 from paperlab.errors import INVALID_INPUT, TRY_AGAIN, InvalidInput
 from paperlab.library import database as library_database
 from paperlab.runs import bundle as bundles
-from paperlab.runs import importer, indexer
+from paperlab.runs import importer, indexer, snapshot
 from paperlab.runs import verify as checks
 from paperlab.runs.integrity import Finding
-from paperlab.runs.snapshot import Checkpoints
 
 
 def bundle(
@@ -26,8 +25,8 @@ def bundle(
         Path | None, typer.Option("--out", help="The file to write (default: the run's id and .tar, here).")
     ] = None,
     checkpoints: Annotated[
-        Checkpoints, typer.Option(help="Which go along: none, the newest and the averaged one, or all.")
-    ] = Checkpoints.NONE,
+        snapshot.Checkpoints, typer.Option(help="Which go along: none, the newest and the averaged one, or all.")
+    ] = snapshot.Checkpoints.NONE,
     json_: Json = False,
 ) -> None:
     """Write a run as one file, finished or still going on; `paperlab runs import` takes it.
@@ -39,9 +38,12 @@ def bundle(
     folder = located(run, settings.load())
     target = out or Path(f"{folder.name}.tar")
     manifest = bundles.write(folder, target, checkpoints)
+    left = snapshot.left_aside(folder)
     if json_:
-        output.write_json({**bundles.as_json(manifest), "out": target})
+        output.write_json({**bundles.as_json(manifest), "out": target, "left_aside": left})
         return
+    for name in left:
+        output.talk(f"left aside, no file of a run as others take it: {output.cell(name)}")
     output.write_line(str(target))
     output.talk(f"{len(manifest.files)} files, {manifest.size()} bytes of {manifest.run}")
 

@@ -21,7 +21,6 @@ from paperlab.runs import archive
 from paperlab.runs.integrity import Finding, written_files
 from reproductions.run_directory import FORMAT
 
-CHECKPOINT_FILES = ("model.safetensors", "optimizer.safetensors", "rng.safetensors", "state.json")
 MOST_FILES = 5000
 LARGEST_RUN = 256 * 2**30
 LONGEST_NAME = 200
@@ -38,7 +37,9 @@ _LIMITS = {
     "events.jsonl": 2**30,
 }
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9._-]{0,120}-[0-9a-f]{4}")
-_CHECKPOINT = re.compile(r"checkpoints/(step-\d{6,12}|averaged)/([a-z]+\.(safetensors|json))")
+_CHECKPOINT = re.compile(
+    r"checkpoints/(step-\d{6,12}|averaged)/((model|optimizer|rng|rng-\d{5})\.safetensors|(?P<state>state\.json))"
+)
 _ARTIFACT = re.compile(r"artifacts/[0-9a-f]{16}(\.(csv|diff|json|jsonl|md|parquet|png|safetensors|svg|txt))?")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -56,8 +57,7 @@ def largest(name: str) -> int | None:
     if name in _LIMITS:
         return _LIMITS[name]
     if found := _CHECKPOINT.fullmatch(name):
-        known = found[2] in CHECKPOINT_FILES
-        return (_DOCUMENT if found[2] == "state.json" else archive.LARGEST_FILE) if known else None
+        return _DOCUMENT if found["state"] else archive.LARGEST_FILE
     return archive.LARGEST_FILE if _ARTIFACT.fullmatch(name) else None
 
 
@@ -163,7 +163,7 @@ def _check_run(run: Mapping[str, Any], run_id: str) -> None:
     datetime.fromisoformat(run["created_at"]).astimezone()
     for key, value in run.get("overrides", {}).items():
         _name(key, "an override")
-        _name(value, f"the override {shown(key)}")
+        _name(value, f"the override {shown(key)}", LONGEST_TEXT)
     for key in ("recipe_values", "provenance"):
         if not isinstance(run.get(key) or {}, dict):
             raise InvalidInput(f"{key} in run.json is no object")
@@ -288,9 +288,9 @@ def _printable(value: Any, where: str) -> None:
         waiting.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
 
 
-def _name(value: Any, what: str) -> None:
-    if not isinstance(value, str) or len(value) > LONGEST_NAME or not value.isprintable():
-        raise InvalidInput(f'{what} is "{shown(str(value))}": at most {LONGEST_NAME} printable characters')
+def _name(value: Any, what: str, longest: int = LONGEST_NAME) -> None:
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        raise InvalidInput(f'{what} is "{shown(str(value))}": at most {longest} printable characters')
 
 
 def _whole(value: Any, what: str) -> None:

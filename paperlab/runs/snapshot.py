@@ -75,6 +75,14 @@ def taken(folder: Path, checkpoints: Checkpoints) -> Iterator[list[Part]]:
     raise InvalidInput(f"{folder} is written anew all the time", "try again")  # no run ends more than once
 
 
+def left_aside(folder: Path) -> list[str]:
+    """The files of the run that no bundle carries, by their names; hidden ones are leftovers and don't count."""
+    there = {name for name in _listed(folder, ".") if (folder / name).is_file()}
+    there |= {f"artifacts/{name}" for name in _listed(folder, "artifacts")}
+    hidden = {name for name in there if name.rpartition("/")[2].startswith(".")}
+    return sorted(name for name in there - hidden if admission.largest(name) is None)
+
+
 def opened(folder: Path, name: str) -> BinaryIO:
     """The ordinary file `name` below `folder`.  Raises FileNotFoundError; InvalidInput for a link, pipe or device."""
     try:

@@ -18,7 +18,10 @@ def test_a_bundle_comes_home_and_is_listed(paperlab: Any, home: Path, tmp_path: 
     assert [(run["run"], run["outcome"]) for run in brought.json["runs"]] == [(path.name, "new")]
     assert paperlab("runs", "show", path.name, "--json").json["path"] == str(home / "runs" / path.name)
     assert paperlab("runs", "import", "result.tar").out == f"unchanged {path.name}\n"
+    (home / "runs" / path.name / "artifacts" / "notes.html").write_text("words")
     again = paperlab("runs", "bundle", path.name[:16])
+    assert "left aside" in again.err
+    assert "artifacts/notes.html" in again.err
     assert again.out == f"{path.name}.tar\n"
 
 

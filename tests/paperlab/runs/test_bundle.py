@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,61 @@ def test_a_folder_of_runs_comes_in_as_a_whole_but_for_what_is_refused(tmp_path: 
     assert outcomes == [Outcome.NEW, None]
     with pytest.raises(InvalidInput, match="there is no run in"):
         importer.bring(tmp_path / "there" / "notes", tmp_path / "here")
+
+
+@pytest.mark.parametrize("moves", range(5))
+def test_an_import_that_dies_between_two_files_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    here, recorder = tmp_path / "here", whole_runs.begin(tmp_path / "there")
+    assert brought(recorder.path, here) is Outcome.NEW
+    path, left = whole_runs.finish(recorder), [moves]
+    whole = importer._replace
+
+    def dying(new: Path, old: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        whole(new, old)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importer, "_replace", dying)
+        with pytest.raises(KeyboardInterrupt):
+            importer.bring(path, here)
+    assert not (here / path.name / "result.json").exists(), "the result comes last"
+    assert RunDirectory(here / path.name).run["id"] == path.name
+    assert brought(path, here) is Outcome.GROWN
+    assert whole_runs.content(here / path.name) == whole_runs.content(path)
+
+
+def test_bundles_of_a_run_at_full_rate_are_each_a_state_that_it_was_in(tmp_path: Path) -> None:
+    """One thread records and replaces checkpoints as fast as it can; every bundle comes in after the one before."""
+    here, recorder, stop = tmp_path / "here", whole_runs.begin(tmp_path / "there"), threading.Event()
+
+    def train() -> None:
+        step = 10
+        while not stop.is_set():
+            step += 1
+            directories.learn(recorder, [step])
+            recorder.flush()
+            recorder.beat()
+            if step % 20 == 0:
+                shutil.rmtree(recorder.path / "checkpoints" / f"step-{step - 20:06d}", ignore_errors=True)
+                whole_runs.checkpoint(recorder, step)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        for number in range(12):
+            bundle.write(recorder.path, tmp_path / f"{number}.tar", Checkpoints.LAST)
+            assert brought(tmp_path / f"{number}.tar", here) in (Outcome.NEW, Outcome.GROWN)
+    finally:
+        stop.set()
+        thread.join()
+    recorder.close()
+    assert brought(recorder.path, here) is Outcome.GROWN
+    assert RunDirectory(here / recorder.path.name).metrics() == RunDirectory(recorder.path).metrics()
+    assert brought(tmp_path / "0.tar", here) is Outcome.OLDER
 
 
 def test_what_a_killed_import_left_goes_with_the_next(tmp_path: Path) -> None:

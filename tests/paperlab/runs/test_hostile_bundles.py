@@ -235,6 +235,13 @@ def test_forged_content_is_refused(tmp_path: Path, origin: Path, refused: Any) -
         assert refused(file_of(tmp_path, packed(files, origin.name)))
 
 
+def test_the_files_that_the_forgeries_change_come_in_unchanged(tmp_path: Path, origin: Path) -> None:
+    result = b'{"step": 10, "measurements": [{"metric": "bleu", "value": 1}]}'
+    files = unfinished(origin, result__json=result, run__json=run_json(origin, command=["x" * 1000]))
+    (run,) = importer.bring(file_of(tmp_path, packed(files, origin.name)), tmp_path / "runs")
+    assert run.outcome is Outcome.NEW, run.why
+
+
 def test_a_long_sample_with_control_characters_is_only_text(tmp_path: Path, origin: Path) -> None:
     line = {"step": 1, "time": 1.0, "source": "\x1b[2J", "output": "a" * 100_000, "reference": None, "decoding": {}}
     files = unfinished(origin, samples__jsonl=json.dumps(line).encode() + b"\n")
