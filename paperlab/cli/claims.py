@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paperlab import settings
-from paperlab.cli import claim_decisions, forecast, output, verdict_table
+from paperlab.cli import claim_decisions, forecast, output, renewal, verdict_table
 from paperlab.cli.run_names import Json, refreshed
 from paperlab.entities import ClaimKind, VerdictKind
 from paperlab.errors import CLAIM_DIFFERS, CLAIM_INCONCLUSIVE
@@ -23,6 +23,7 @@ app = typer.Typer(help="What papers report, what our runs measured, and what hol
 
 app.command()(claim_decisions.confirm)
 app.command()(claim_decisions.retract)
+app.command()(renewal.renew)
 
 Source = Annotated[str | None, typer.Option(help="Only claims of this source, such as 1706.03762.")]
 Kind = Annotated[ClaimKind | None, typer.Option(help="Only claims of this kind.")]

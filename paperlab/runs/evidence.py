@@ -27,6 +27,11 @@ class Today:
     parted: Mapping[tuple[str, str], Replay] = field(default_factory=dict)
     """Older code that a replay showed to compute something else."""
 
+    def is_of_old_code(self, item: Measurement) -> bool:
+        """Whether the code of a run's recipe is another now, by all that is known."""
+        now = self.fingerprints.get(f"{item.recipe}/{item.tier}")
+        return now is not None and item.fingerprint != now and (item.recipe or "", item.fingerprint) not in self.equal
+
     def why_old(self, claim: Claim, item: Measurement) -> str:
         """What has changed since: "code that has changed since", "other data (train.en)"; empty for nothing."""
         changed = []
@@ -52,6 +57,8 @@ class Evidence:
     unstated: tuple[str, ...]
     replays: tuple[Replay, ...] = ()
     """By which some of it counts although its code has changed."""
+    older: tuple[str, ...] = ()
+    """Why each comparable measurement of another time does not count beside what holds today."""
 
     @property
     def used(self) -> tuple[Measurement, ...]:
@@ -83,6 +90,7 @@ def gather(claim: Claim, measurements: Iterable[Measurement], today: Today) -> E
         refused=tuple(comparison for _, comparison in mine if not comparison.comparable),
         unstated=next((comparison.unstated for _, comparison in mine if comparison.comparable), ()),
         replays=tuple(today.equal[key] for key in sorted(renewed) if key in today.equal),
+        older=tuple(why[id(item)] for item in comparable if why[id(item)]) if fresh else (),
     )
 
 
@@ -96,6 +104,9 @@ def caveats(found: Sequence[Evidence]) -> str:
     if refused:
         fields = dict.fromkeys(name for comparison in refused for name in comparison.differing)
         text += f"; {len(refused)} not comparable ({', '.join(fields)})"
+    older = [why for evidence in found for why in evidence.older]
+    if older:
+        text += f"; {len(older)} older left out, with {', '.join(dict.fromkeys(older))}"
     replays = dict.fromkeys(replay.run_after for evidence in found for replay in evidence.replays)
     if replays:
         text += f"; the code has changed since, and computes the same (replay {', '.join(replays)})"

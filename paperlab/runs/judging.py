@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from paperlab.entities import Claim, ClaimKind, Measurement, Verdict, VerdictKind
-from paperlab.runs import decisions, verdict
+from paperlab.runs import decisions, replay, verdict
 from paperlab.runs.evidence import Today
 from paperlab.runs.structure import Check
+from paperlab.store import replays
 from paperlab.store import runs as store
 from paperlab.store import verdicts as log
 from paperlab.store.database import Session
@@ -41,13 +42,13 @@ def judgements(
     for item in measured:
         if item.claim_id is not None:
             by_claim[item.claim_id].append(item)
-    today = Today(_fingerprints(everything.values(), checks), registry.data_hashes())
+    now = today(session, everything.values(), checks)
     standings = decisions.standings(session, {**everything, **{claim.id: claim for claim in wanted}}.values())
     judged = {
         claim.id: verdict.judge(
             claim,
             [item for name in _measured_through(claim) for item in by_claim[name]],
-            today=today,
+            today=now,
             claims=everything,
             standings=standings,
             unmeasured=_why_unmeasured(claim, checks),
@@ -82,6 +83,18 @@ def record(
         for claim in claims
         if log.append_if_changed(session, judged[claim.id].verdict, verdict.computed_from(claim, judged[claim.id]), now)
     ]
+
+
+def today(session: Session, claims: Iterable[Claim], checks: Mapping[str, Check]) -> Today:
+    """What measurements of these claims have to have been made with, and what replays showed of older code."""
+    wanted = list(claims)
+    recipes = {
+        claim.recipe: checks[claim.reproduction].fingerprint
+        for claim in wanted
+        if claim.recipe and claim.reproduction in checks
+    }
+    equal, parted = replay.known(replays.history(session), recipes)
+    return Today(_fingerprints(wanted, checks), registry.data_hashes(), equal, parted)
 
 
 def _fingerprints(claims: Iterable[Claim], checks: Mapping[str, Check]) -> dict[str, str]:
