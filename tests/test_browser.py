@@ -84,8 +84,8 @@ def test_a_paper_leads_to_its_run_and_back(page, served):
 
 
 def test_a_pasted_address_brings_the_view_back(page, served):
-    go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1")
-    page.wait_for_selector("text=14 papers, newest submission first")
+    go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1&sort=newest")
+    page.wait_for_selector("text=14 papers, newest first")
     page.wait_for_selector("input[aria-label='search'][value='language models']")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -40,6 +41,31 @@ def requests_by_day(receipts: Iterable[Receipt]) -> Any:
     figure.update_layout(barmode="stack", showlegend=True)
     figure.update_xaxes(title_text="day (UTC)", type="category" if len(days) < 15 else "date")
     figure.update_yaxes(title_text="requests", rangemode="tozero")
+    return figure
+
+
+def calendar(days: Mapping[str, int], last: date, weeks: int = 26) -> Any:
+    """Papers a day as a calendar: a column a week, Monday on top, the last `weeks` weeks up to `last`."""
+    start = last - timedelta(days=last.weekday(), weeks=weeks - 1)
+    columns = [start + timedelta(weeks=at) for at in range(weeks)]
+    cells = [[monday + timedelta(days=weekday) for monday in columns] for weekday in range(7)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[days.get(day.isoformat(), 0) if day <= last else None for day in row] for row in cells],
+            x=[monday.isoformat() for monday in columns],
+            y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+            text=[[day.isoformat() for day in row] for row in cells],
+            hovertemplate="%{text}: %{z:,} papers<extra></extra>",
+            colorscale=[[0, "rgba(128, 128, 128, 0.10)"], [0.001, "#c9ddf3"], [1, "#1c4f8a"]],
+            zmin=0,
+            xgap=2,
+            ygap=2,
+            colorbar={"title": {"text": "papers"}, "thickness": 10},
+        )
+    )
+    lay_out(figure, "Arrivals by day of submission (UTC)", height=240)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False, title_text="week that begins on")
     return figure
 
 

@@ -129,6 +129,15 @@ def require_packages() -> None:
             raise NotReady(f"ranking needs {package}, which is not installed", "pip install 'paperlab[ranking]'")
 
 
+def is_ready(settings: Settings) -> bool:
+    """Whether a ranking takes a moment: the words of the papers held were counted before."""
+    try:
+        require_packages()
+    except NotReady:
+        return False
+    return vectors.read_state(vectors.folder(settings), settings) is not None
+
+
 def opened(session: Session, settings: Settings, *, tell: Callable[[str], None], rebuild: bool = False) -> Vectors:
     """The vectors of the papers held, up to date; with `rebuild` from the choice of the words on."""
     require_packages()

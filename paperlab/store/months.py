@@ -1,4 +1,4 @@
-"""How many papers came in each month.
+"""How many papers came in each month, and on each day of late.
 
 The month is that of the identifier, in which arXiv announced the paper: a number in the table, so that a million papers
 are counted without reading a date.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import cast
 
 import sqlalchemy as sa
@@ -25,6 +26,13 @@ def every(session: Session) -> dict[str, int]:
     """Papers held by month, such as "2026-11", oldest first."""
     statement = sa.select(_MONTH, sa.func.count()).group_by(_MONTH).order_by(_MONTH)
     return {ArxivId.month_of(month * PER_MONTH): n for month, n in session.execute(statement)}
+
+
+def by_day(session: Session, since: datetime) -> dict[str, int]:
+    """Papers held by the day (UTC) of their submission, such as "2026-11-24", from `since` on."""
+    day = sa.func.date(_PAPERS.c.submitted_at).label("day")
+    statement = sa.select(day, sa.func.count()).where(_PAPERS.c.submitted_at >= since).group_by(day).order_by(day)
+    return {str(each): n for each, n in session.execute(statement)}
 
 
 def of_categories(session: Session, names: Sequence[str]) -> dict[str, dict[str, int]]:

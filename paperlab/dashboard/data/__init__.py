@@ -16,6 +16,7 @@ from paperlab.dashboard.data.claims import (
     verdict_changes,
 )
 from paperlab.dashboard.data.papers import (
+    FoundPapers,
     PaperPage,
     categories,
     category_months,
@@ -28,9 +29,13 @@ from paperlab.dashboard.data.papers import (
 )
 from paperlab.dashboard.data.pile import (
     add_note,
+    arrivals,
     delete_note,
+    is_ranking_ready,
     mark_alerts_seen,
     readings,
+    recommended,
+    save_search,
     saved_searches,
     set_read,
     set_skipped,
@@ -43,10 +48,12 @@ from paperlab.dashboard.data.runs import RunPage, comparison, metric_names, over
 from paperlab.dashboard.data.tracker import ask, latest_receipts, open_gaps, status
 
 __all__ = [
+    "FoundPapers",
     "JudgedClaim",
     "PaperPage",
     "RunPage",
     "add_note",
+    "arrivals",
     "ask",
     "board",
     "boards",
@@ -57,6 +64,7 @@ __all__ = [
     "delete_note",
     "find_papers",
     "is_paper",
+    "is_ranking_ready",
     "judged",
     "latest_receipts",
     "mark_alerts_seen",
@@ -70,12 +78,14 @@ __all__ = [
     "query_months",
     "readings",
     "recipes_run",
+    "recommended",
     "reported",
     "reproductions",
     "reproductions_of",
     "run",
     "run_page",
     "runs",
+    "save_search",
     "saved_searches",
     "search_papers",
     "set_read",

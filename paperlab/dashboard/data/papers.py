@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data.cache import cached
+from paperlab.dashboard.text import escape
 from paperlab.entities import Paper, ProfileMatch, ReportedResult
 from paperlab.library import papers as library
 from paperlab.library import search, versions
 from paperlab.library.papers import PaperDetails
-from paperlab.library.search import Sort
+from paperlab.library.search import Snippet, Sort
 from paperlab.library.versions import VersionDiff
+from paperlab.query import Field
 from paperlab.store import database, matches, months, papers, reported_results
 from paperlab.store.papers import PaperFilter
 
@@ -68,12 +70,34 @@ def reported(session: database.Session, arxiv_id: str) -> list[ReportedResult]:
     return reported_results.of_paper(session, arxiv_id)
 
 
+@dataclass(frozen=True)
+class FoundPapers:
+    """A page of papers, in which order in words, and of some the words that were looked for, as Markdown."""
+
+    page: PaperPage
+    how: str
+    snippets: dict[str, str]
+
+
 @cached
-def search_papers(
-    session: database.Session, wanted: PaperFilter, sort: Sort, limit: int, offset: int
-) -> tuple[PaperPage, str]:
-    """A search in the order asked for, and how it was ordered in words.  Raises InvalidInput."""
+def search_papers(session: database.Session, wanted: PaperFilter, sort: Sort, limit: int, offset: int) -> FoundPapers:
+    """A search in the order asked for.  Raises InvalidInput where the text is no query."""
     asked = replace(wanted, text=None)
     found = search.search(session, wanted.text or "", sort=sort, limit=limit, offset=offset, within=asked)
     why = matches.of_papers(session, [paper.arxiv_id for paper in found.papers])
-    return PaperPage(found.papers, why, found.total, found.is_more), found.how
+    snippets = {
+        paper.arxiv_id: " · ".join(_marked(snippet) for snippet in pieces if snippet.field is not Field.TITLE)
+        for paper, pieces in zip(found.papers, found.snippets, strict=True)
+    }
+    page = PaperPage(found.papers, why, found.total, found.is_more)
+    return FoundPapers(page, found.how, {arxiv_id: said for arxiv_id, said in snippets.items() if said})
+
+
+def _marked(snippet: Snippet) -> str:
+    words = "".join(f"**{escape(text)}**" if is_found else _spaced(text) for text, is_found in snippet.pieces)
+    return f"{snippet.field.value}: {words}"
+
+
+def _spaced(text: str) -> str:
+    """Escaped, with the blanks at its ends that separate it from what is marked."""
+    return f"{' ' if text[:1].isspace() else ''}{escape(text)}{' ' if text[-1:].isspace() and text.strip() else ''}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data import cache
 from paperlab.dashboard.data.cache import cached
 from paperlab.entities import Alert, Reading
-from paperlab.library import alerts, reading, watchlists
-from paperlab.store import database
+from paperlab.library import alerts, ranking, reading, watchlists
+from paperlab.library.ranking import Ranking
+from paperlab.store import database, months
 from paperlab.store import reading as stored
 
 
@@ -25,6 +28,28 @@ def unseen_alerts(session: database.Session) -> list[Alert]:
 def saved_searches(session: database.Session) -> dict[str, str]:
     """Watchlists: the query of each, by name."""
     return {each.watchlist.name: each.watchlist.query for each in watchlists.list_all(session)}
+
+
+def is_ranking_ready() -> bool:
+    return ranking.is_ready(cache.settings())
+
+
+@cached
+def recommended(session: database.Session, since: datetime, limit: int) -> Ranking:
+    """Recent papers, those most like what was starred and tagged first.  Only where `is_ranking_ready`."""
+    return ranking.recommend(session, cache.settings(), since=since, limit=limit)
+
+
+@cached
+def arrivals(session: database.Session, since: datetime) -> dict[str, int]:
+    """Papers by day of submission."""
+    return months.by_day(session, since)
+
+
+def save_search(name: str, query: str) -> None:
+    """As a watchlist.  Raises InvalidInput for a name that is taken, or a query that can't be one."""
+    with database.session(cache.open_database()[0]) as writing:
+        watchlists.add(writing, name, query, cache.now())
 
 
 def set_star(arxiv_id: str, *, undo: bool) -> None:

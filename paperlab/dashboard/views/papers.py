@@ -9,15 +9,24 @@ import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import data, links, notices, paper_list
-from paperlab.dashboard.text import count
+from paperlab.dashboard.text import count, escape
 from paperlab.errors import InvalidInput
+from paperlab.library.search import Sort
 from paperlab.store.papers import PaperFilter
 
 TITLE = "Papers"
 
 _PER_PAGE = 25
 _LAST_PAGE = 10**9
-_FILTERS = ("q", "category", "profile", "since")
+_SAVED_SHOWN = 8
+_FACETS = {
+    "with code": "has:code",
+    "with reported results": "has:result",
+    "starred": "is:starred",
+    "unread": "-is:read",
+    "reproduced": "is:reproduced",
+}
+"""What is on or off of a paper, in the language of search."""
 
 
 def render() -> None:
@@ -26,28 +35,78 @@ def render() -> None:
     if not categories:
         notices.empty("No papers are held yet.", "paperlab sync")
         return
+    _saved()
     wanted = _filter(list(categories))
+    sort = _sort(wanted)
     number = _page_number()
-    page = data.find_papers(wanted, _PER_PAGE, (number - 1) * _PER_PAGE)
-    pages = max(-(-page.total // _PER_PAGE), 1)
+    found = _find(wanted, sort, number)
+    pages = max(-(-found.page.total // _PER_PAGE), 1)
     if number > pages:
-        st.session_state["page"] = pages
-        page = data.find_papers(wanted, _PER_PAGE, (pages - 1) * _PER_PAGE)
-    first = (min(number, pages) - 1) * _PER_PAGE
+        number = st.session_state["page"] = pages
+        found = _find(wanted, sort, number)
+    page = found.page
+    first = (number - 1) * _PER_PAGE
     last = first + len(page.papers)
     total = f"{page.total:,}+ papers" if page.is_more else count(page.total, "paper")
-    st.caption(f"{total}, newest submission first; shown {min(first + 1, last):,} to {last:,}")
+    st.caption(escape(f"{total}, {found.how}; shown {min(first + 1, last):,} to {last:,}"))
     _jump(wanted.text)
     if page.papers:
-        paper_list.show(page.papers, page.matches)
+        paper_list.show(page.papers, page.matches, said=found.snippets)
     else:
         notices.empty("No paper held matches all of this. A single paper comes in by its id:", "paperlab papers add ID")
     if pages > 1:
         st.pagination(pages, key="page", bind="query-params")
+    if wanted.text:
+        _save(wanted.text)
+
+
+def _find(wanted: PaperFilter, sort: Sort, number: int) -> data.FoundPapers:
+    if wanted.text:
+        return data.search_papers(wanted, sort, _PER_PAGE, (number - 1) * _PER_PAGE)
+    page = data.find_papers(wanted, _PER_PAGE, (number - 1) * _PER_PAGE)
+    return data.FoundPapers(page, "newest submission first", {})
+
+
+def _saved() -> None:
+    """Watchlists as links: a saved search is one that is also asked of every paper that arrives."""
+    saved = data.saved_searches()
+    if not saved:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("saved searches", width="content")
+        for name, query in list(saved.items())[:_SAVED_SHOWN]:
+            links.link("papers", name, q=query)
+        if len(saved) > _SAVED_SHOWN:
+            st.caption(f"and {len(saved) - _SAVED_SHOWN} more: paperlab watch list", width="content")
+
+
+def _save(query: str) -> None:
+    with st.form("save-search", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("save this search as", placeholder="moe", width=240)
+        if st.form_submit_button("Save", help="as a watchlist: papers that match are pointed out as they arrive"):
+            try:
+                data.save_search(name.strip(), query)
+            except InvalidInput as error:
+                notices.problem(error)
+            else:
+                st.rerun()
+
+
+def _sort(wanted: PaperFilter) -> Sort:
+    """Only a search has an order by relevance."""
+    if not wanted.text:
+        return Sort.NEWEST
+    chosen = st.segmented_control(
+        "sort by", [sort.value for sort in Sort], default=Sort.RELEVANCE.value, key="sort", bind="query-params"
+    )
+    return Sort(chosen or Sort.RELEVANCE.value)
 
 
 def _filter(categories: Sequence[str]) -> PaperFilter:
     columns = st.columns([4, 2, 2, 2])
+    marks = st.pills(
+        "only", list(_FACETS), selection_mode="multi", key="only", bind="query-params", on_change=_first_page
+    )
     text = columns[0].text_input(
         "search",
         key="q",
@@ -80,7 +139,7 @@ def _filter(categories: Sequence[str]) -> PaperFilter:
         categories=(category,) if category else (),
         profile=profile,
         since=datetime.combine(since, time(), UTC) if isinstance(since, date) else None,
-        text=(text or "").strip() or None,
+        text=" ".join([(text or "").strip(), *(_FACETS[mark] for mark in marks)]).strip() or None,
     )
 
 

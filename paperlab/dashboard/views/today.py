@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
 
-from paperlab.dashboard import claim_list, data, links, notices, paper_list, run_list
+from paperlab.dashboard import claim_list, data, links, notices, paper_charts, paper_list, run_list
 from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, count, escape, minute, plain, shortened
 from paperlab.entities import Receipt, ReceiptStatus
+from paperlab.library import alerts
+from paperlab.library.ranking import RankedPaper
 from paperlab.store.papers import PaperFilter
 from paperlab.store.verdicts import LoggedVerdict
 
@@ -19,6 +21,11 @@ _LAST = "last sync"
 _SPANS = {"1 day": 1, "7 days": 7, "30 days": 30}
 _PAPERS_SHOWN = 15
 _RUNS_SHOWN = 6
+_ALERTS_SHOWN = 8
+_RANKED_SHOWN = 8
+_WORDS_SHOWN = 6
+_RECENT = timedelta(days=30)
+_WEEKS = 26
 _VERDICTS_SHOWN = 6
 
 
@@ -45,6 +52,8 @@ def render() -> None:
 
     left, right = st.columns([3, 2], gap="large")
     with left:
+        _alerts()
+        _for_the_reader(now)
         st.header("New and relevant")
         if not receipts:
             notices.empty("No papers were brought in from arXiv yet.", "paperlab sync")
@@ -68,6 +77,48 @@ def render() -> None:
             notices.empty("Nothing has been trained here yet.", "paperlab reproduce transformer-base --tier smoke")
         st.header("Verdicts")
         _verdicts(data.verdict_changes(_VERDICTS_SHOWN), now)
+    if receipts:
+        days = data.arrivals(datetime.combine((now - timedelta(weeks=_WEEKS)).date(), time(), UTC))
+        st.plotly_chart(paper_charts.calendar(days, now.date(), _WEEKS), config={"displaylogo": False}, key="calendar")
+
+
+def _alerts() -> None:
+    """What happened to papers that matter to the reader, until it was seen."""
+    found = data.unseen_alerts()
+    if not found:
+        return
+    st.header("Alerts")
+    for alert in found[:_ALERTS_SHOWN]:
+        with st.container(gap=None):
+            links.paper(alert.arxiv_id, shortened(plain(str(alert.details.get("title") or alert.arxiv_id)), 200))
+            st.caption(f":orange[▲] {escape(alerts.in_words(alert))}")
+    st.caption(f"shown {min(len(found), _ALERTS_SHOWN)} of {count(len(found), 'alert')}")
+    st.button("Seen", on_click=data.mark_alerts_seen, help="mark all alerts as seen")
+
+
+def _for_the_reader(now: datetime) -> None:
+    """The papers most like what was starred and tagged, with the words that lifted each."""
+    st.header("For you")
+    if not data.is_ranking_ready():
+        notices.empty("The words of the papers are not counted yet: this takes a minute, once.", "paperlab recommend")
+        return
+    since = datetime.combine((now - _RECENT).date(), time(), UTC)
+    found = data.recommended(since, _RANKED_SHOWN)
+    if found.cold:
+        missing = count(found.missing, "paper")
+        st.caption(f"Too little is known to rank: star or tag {missing} more. Until then by profile and date.")
+        return
+    if not found.papers:
+        st.caption("Nothing recent is left to rank.")
+        return
+    said = {each.paper.arxiv_id: _lifted(each) for each in found.papers}
+    paper_list.show([each.paper for each in found.papers], {}, place="ranked", said=said)
+    st.caption(f"the first {len(found.papers)} of {count(found.candidates, 'paper')} of the last {_RECENT.days} days")
+
+
+def _lifted(ranked: RankedPaper) -> str:
+    words = ", ".join(escape(word.text) for word in ranked.lifted[:_WORDS_SHOWN])
+    return f":blue[↑] {words}" if words else escape(ranked.why)
 
 
 def _since(span: str, receipts: list[Receipt], now: datetime) -> tuple[datetime, str]:

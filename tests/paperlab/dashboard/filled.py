@@ -16,8 +16,8 @@ from paperlab.store import database, papers, receipts
 from reproductions.run_directory import Recorder
 
 HOSTILE = (
-    "<script>alert(1)</script> costs $5 and $x^2$ [here](javascript:alert(2)) ![i](http://evil.example/a.png) "
-    ":material/home: :red[hot] https://evil.example/a"
+    "<script>alert(1)</script> costs $5 and $\\href{javascript:alert(3)}{x}$ [here](javascript:alert(2)) "
+    "![i](http://evil.example/a.png) :material/home: :red[hot] https://evil.example/a"
 )
 FINISHED = "20261120-093001-transformer-base-smoke-aaaa"
 STOPPED = "20261121-093001-transformer-base-smoke-bbbb"

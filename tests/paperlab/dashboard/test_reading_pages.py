@@ -88,3 +88,21 @@ def test_quality_is_drawn_against_cost_with_the_line_of_the_best():
 def test_what_a_text_adds_to_another_is_told_by_words():
     assert difference("a b c", "a x c d") == [("a", False), ("x", True), ("c", False), ("d", True)]
     assert difference("", "new") == [("new", True)]
+
+
+def test_a_search_is_ordered_marked_and_narrowed(view, filled_home):
+    page = view("papers", filled_home, q="language models", only="unread")
+    assert not page.exception
+    assert "best" in said(page) or "relevance" in said(page)
+    newest = view("papers", filled_home, q="language models", sort="newest")
+    assert "newest" in said(newest)
+
+
+def test_the_calendar_has_a_cell_for_every_day_up_to_today():
+    from datetime import date
+
+    figure = paper_charts.calendar({"2026-11-24": 5}, date(2026, 11, 25), weeks=2)
+    cells = figure.data[0].z
+    assert [len(row) for row in cells] == [2] * 7
+    assert cells[1][1] == 5
+    assert cells[6][1] is None

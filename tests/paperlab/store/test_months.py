@@ -28,3 +28,13 @@ def test_papers_are_counted_by_the_month_of_their_identifier(settings_for, engin
         assert list(every) == sorted(every)
         assert months.of_categories(session, ["cs.LG", "none.X"]) == {"cs.LG": {"2026-11": 2}, "none.X": {}}
     assert months.of_ordinals([200501000003, 200501000009, 199901100001]) == {"1999-01": 1, "2005-01": 2}
+
+
+def test_days_are_those_of_submission(settings_for, engine_for):
+    papers_made = [
+        replace(one, submitted_at=datetime(2026, 11, day, 23, 59, tzinfo=UTC))
+        for one, day in zip(make_papers(3), (22, 23, 23), strict=True)
+    ]
+    with database.session(engine_for(settings_for())) as session:
+        papers.upsert(session, papers_made, NOW)
+        assert months.by_day(session, datetime(2026, 11, 23, tzinfo=UTC)) == {"2026-11-23": 2}
