@@ -378,6 +378,10 @@ class Verdict:
     seeds: int = 0
     seeds_needed: int = 0
     """For `inconclusive`: how many more seeds are expected to decide it."""
+    hours_needed: float | None = None
+    """What those would take in all, by what earlier ones took; None where that is not known."""
+    hours_unit: str = ""
+    """ "GPU-hours" or "CPU-hours"."""
     differing_fields: tuple[str, ...] = ()
     """For `not-comparable`: the protocol fields that differ."""
     run_ids: tuple[str, ...] = ()

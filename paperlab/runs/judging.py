@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from paperlab.entities import Claim, ClaimKind, Measurement, Verdict, VerdictKind
-from paperlab.runs import decisions, replay, verdict
+from paperlab.runs import decisions, effort, replay, verdict
 from paperlab.runs.evidence import Today
 from paperlab.runs.structure import Check
 from paperlab.store import replays
@@ -55,7 +55,11 @@ def judgements(
         )
         for claim in wanted
     }
-    return judged if afresh else unless_changed(session, wanted, judged)
+    priced = {
+        name: replace(found, verdict=effort.priced(session, found.verdict, found.used))
+        for name, found in judged.items()
+    }
+    return priced if afresh else unless_changed(session, wanted, priced)
 
 
 def unless_changed(
