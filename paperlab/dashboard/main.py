@@ -63,6 +63,10 @@ _STYLE = """<style>
 [data-testid="stMain"] [data-testid="stMarkdownContainer"] p {margin-bottom: 0; line-height: 1.4}
 [data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
 [data-testid="stText"] {overflow-wrap: anywhere}
+[data-testid="stBaseButton-tertiary"] {min-height: 0; padding: 0 .15rem; line-height: 1.35}
+[data-testid="stBaseButton-tertiary"] p {font-size: .82rem}
+[data-testid="stMain"] [data-testid="stCaptionContainer"] p {margin-bottom: 0}
+[data-testid="stElementContainer"]:has(> [data-testid="stMarkdown"] [data-testid="stCaptionContainer"]) {margin: 0}
 [data-testid="stMetric"] {padding: 0}
 [data-testid="stMetricValue"] {font-size: 1.45rem}
 @media (max-width: 700px) {

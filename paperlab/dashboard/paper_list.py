@@ -26,10 +26,11 @@ def show(
     for paper in papers:
         with st.container(gap=None):
             links.paper(paper.arxiv_id, shortened(plain(paper.title), _TITLE_SHOWN))
-            st.caption(_line(paper, matches.get(paper.arxiv_id, [])))
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(_line(paper, matches.get(paper.arxiv_id, [])), width="content")
+                paper_marks.buttons(paper.arxiv_id, readings.get(paper.arxiv_id), place=place)
             if said and paper.arxiv_id in said:
                 st.caption(said[paper.arxiv_id])
-            paper_marks.buttons(paper.arxiv_id, readings.get(paper.arxiv_id), place=place)
 
 
 def _line(paper: Paper, matches: list[ProfileMatch]) -> str:
