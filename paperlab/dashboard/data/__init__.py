@@ -44,6 +44,9 @@ from paperlab.dashboard.data.pile import (
     tags_in_use,
     unseen_alerts,
 )
+from paperlab.dashboard.data.queue import cancel as cancel_queued
+from paperlab.dashboard.data.queue import is_served, queued
+from paperlab.dashboard.data.queue import put as put_queued
 from paperlab.dashboard.data.runs import RunPage, comparison, metric_names, overlay, recipes_run, run, run_page, runs
 from paperlab.dashboard.data.tracker import ask, latest_receipts, open_gaps, status
 
@@ -57,6 +60,7 @@ __all__ = [
     "ask",
     "board",
     "boards",
+    "cancel_queued",
     "categories",
     "category_months",
     "claims_of_paper",
@@ -65,6 +69,7 @@ __all__ = [
     "find_papers",
     "is_paper",
     "is_ranking_ready",
+    "is_served",
     "judged",
     "latest_receipts",
     "mark_alerts_seen",
@@ -75,7 +80,9 @@ __all__ = [
     "overlay",
     "own_bars",
     "paper",
+    "put_queued",
     "query_months",
+    "queued",
     "readings",
     "recipes_run",
     "recommended",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from paperlab.dashboard import claim_list, data, links, notices, run_list
+from paperlab.dashboard import claim_list, data, links, notices, queue_list, run_list
 from paperlab.dashboard.text import escape, number, plain
 from paperlab.store.runs import RunFilter
 from reproductions import registry
@@ -12,6 +12,7 @@ from reproductions import registry
 TITLE = "Reproductions"
 
 _RUNS_SHOWN = 8
+_RECIPES_SHOWN = 2
 
 
 def render() -> None:
@@ -21,11 +22,12 @@ def render() -> None:
     if asked:
         every = (registry.get(asked),)
         links.link("reproductions", "All reproductions")
+    queue_list.show()
     for reproduction in every:
-        _reproduction(reproduction)
+        _reproduction(reproduction, whole=bool(asked) or len(every) == 1)
 
 
-def _reproduction(reproduction: registry.Reproduction) -> None:
+def _reproduction(reproduction: registry.Reproduction, *, whole: bool) -> None:
     st.header(escape(reproduction.title))
     for source in reproduction.sources:
         if source.kind == "arxiv":
@@ -34,18 +36,21 @@ def _reproduction(reproduction: registry.Reproduction) -> None:
             st.text(f"{source.kind} {source.id}: {source.title}")
         if source.summary:
             st.text(source.summary)
-    for recipe, said in reproduction.recipes.items():
+    judged = data.judged(lambda claim: claim.reproduction == reproduction.name)
+    st.markdown(f"**Claims** {claim_list.tally(judged)}" if judged else "No claims are recorded.")
+    recipes = list(reproduction.recipes.items())
+    for recipe, said in recipes if whole else recipes[:_RECIPES_SHOWN]:
         st.subheader(escape(recipe))
         st.text(plain(said))
         _tiers(recipe)
-    judged = data.judged(lambda claim: claim.reproduction == reproduction.name)
-    st.markdown(f"**Claims** {claim_list.tally(judged)}" if judged else "No claims are recorded.")
+    if not whole and len(recipes) > _RECIPES_SHOWN:
+        links.link("reproductions", f"all {len(recipes)} recipes of {reproduction.name}", name=reproduction.name)
     runs = data.runs(RunFilter(reproduction=reproduction.name), _RUNS_SHOWN)
     st.subheader("Runs")
     if runs:
         run_list.show(runs, data.now())
     else:
-        notices.empty("No run of it is held: choose a tier above and start it in a terminal.")
+        notices.empty("No run of it is held: choose a tier above and start it in a terminal, or queue it.")
 
 
 def _tiers(recipe: str) -> None:
@@ -65,6 +70,9 @@ def _tiers(recipe: str) -> None:
         border="horizontal",
     )
     st.code("\n".join(_command(recipe, tier) for tier in reversed(tiers)), language=None)
+    with st.container(horizontal=True, gap="medium"):
+        for tier in reversed(tiers):
+            queue_list.button(recipe, tier)
 
 
 def _command(recipe: str, tier: str) -> str:
