@@ -11,15 +11,17 @@ from typing import Any
 
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, run_list, run_plots
+from paperlab.dashboard import data, links, notices, run_files, run_list, run_plots
 from paperlab.dashboard.follow import RunView
 from paperlab.dashboard.text import count, duration, escape, fields, minute, moment_of, number, plain, shortened
 from paperlab.entities import Measurement, Run, RunStatus
+from paperlab.store.runs import RunFilter
 
 TITLE = "Run"
 
 _LOOK_EVERY_S = 2.0
 _EVENTS_SHOWN = 30
+_COMPARED = 6
 _AGAINST = ("step", "hours")
 _NEWEST = "newest"
 
@@ -39,8 +41,17 @@ def render() -> None:
     else:
         _now(view)
         _result(view)
+        run_files.artifacts(view.run.path)
         _events(view)
     _conditions(view.run)
+    run_files.checkpoints(view.run.path)
+    links.link("compare", "Compare it with others", runs=_alike(view.run))
+
+
+def _alike(run: Run) -> str:
+    """This run and the newest others of its recipe and tier."""
+    others = data.runs(RunFilter(recipe=run.recipe, tier=run.tier), _COMPARED)
+    return ",".join(dict.fromkeys([run.id, *(other.id for other in others)]))
 
 
 def _live(run_id: str) -> None:
