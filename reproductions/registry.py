@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reproductions.engine.recipe import Recipe
 
-PACKAGES = ("reproductions.transformer",)
+PACKAGES = ("reproductions.transformer", "reproductions.gpt")
 TIERS = ("full", "mini", "smoke")
 
 # They record what happened and cannot change what is computed, so a run survives their changes.

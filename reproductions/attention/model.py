@@ -38,9 +38,20 @@ def attend_readable(
     return output_BHTU, weights_BHTS
 
 
-def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSU: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-    """Equation (1) through the fused kernel.  ``causal`` instead of a mask keeps the kernel's fast path."""
-    return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSU, attn_mask=mask, is_causal=causal)
+def attend(
+    q_BHTK: Tensor,
+    k_BHSK: Tensor,
+    v_BHSU: Tensor,
+    mask: Tensor | None = None,
+    causal: bool = False,
+    *,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Equation (1) through the fused kernel.  ``causal`` instead of a mask keeps the kernel's fast path.
+
+    ``dropout`` is the share of attention weights that is dropped: later papers do, this one does not name it.
+    """
+    return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSU, attn_mask=mask, dropout_p=dropout, is_causal=causal)
 
 
 class KeyValueCache:

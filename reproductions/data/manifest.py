@@ -3,13 +3,19 @@
 A file that has a sha256 in manifest.toml is refused when its content differs.  One that has none is pinned: the first
 download writes its hash under ``pins/``, later ones must agree, and provenance says ``pinned``.  A download that
 was interrupted goes on where it stopped, and a file is only ever seen whole.
+
+A mirror may hold a file packed (``input.txt.gz`` or ``.xz`` for ``input.txt``): it is unpacked, and the hash is that
+of what comes out.  A mirror that is a folder is searched together with the folder above it: ``DIR/text`` may be named
+where tokenizers lie in ``DIR/tokenizers``.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import json
+import lzma
 import os
 import shutil
 import time
@@ -30,16 +36,21 @@ MIRROR = "PAPERLAB_DATA_MIRROR"
 _ATTEMPTS = 5
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 60.0
+_PACKED: Mapping[str, Callable[[Path], Any]] = {"": lambda path: path.open("rb"), ".gz": gzip.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
 class File:
-    """One thing to fetch.  ``path`` is its place on a mirror; ``sha256`` is None where no hash is known."""
+    """One thing to fetch.  ``path`` is its place on a mirror; ``sha256`` is None where no hash is known.
+
+    ``url`` is empty for a corpus that was put together from others and is published nowhere: ``made_from`` says how.
+    """
 
     path: str
-    url: str
+    url: str = ""
     sha256: str | None = None
     bytes: int | None = None
+    made_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def fetch(
 
     Raises NotReady for a wrong hash, an unreachable file or a full disk, TryAgain where that may help.
     """
-    pin = data_home / "pins" / f"{hashlib.sha256(file.url.encode()).hexdigest()[:32]}.json"
+    pin = data_home / "pins" / f"{hashlib.sha256((file.url or file.path).encode()).hexdigest()[:32]}.json"
     expected = file.sha256
     if expected is None and pin.exists():
         expected = json.loads(pin.read_text())["sha256"]
@@ -134,13 +145,21 @@ def _bring(
 ) -> None:
     """Writes the whole content to ``partial``."""
     if mirror and not mirror.startswith(("http://", "https://")):
-        local = Path(mirror) / file.path
-        if local.is_file():
-            log(f"{file.path} from {mirror}")
-            shutil.copyfile(local, partial)
-            return
+        for folder in (Path(mirror), Path(mirror).absolute().parent):
+            for ending, opened in _PACKED.items():
+                local = folder / f"{file.path}{ending}"
+                if local.is_file():
+                    log(f"{local.relative_to(folder)} from {folder}")
+                    with opened(local) as packed, partial.open("wb") as out:
+                        shutil.copyfileobj(packed, out, _CHUNK)
+                    return
     elif mirror and _download(f"{mirror.rstrip('/')}/{file.path}", partial, log, sleep, may_be_missing=True):
         return
+    if not file.url:
+        raise NotReady(
+            f"{file.path} is published nowhere: it is {file.made_from or 'made here'}",
+            f"set {MIRROR} to a folder or URL that holds the file",
+        )
     _download(file.url, partial, log, sleep)
 
 
@@ -225,7 +244,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _dataset(name: str, table: Mapping[str, Any]) -> Dataset:
     texts = []
-    for text in table["text"]:
+    for text in table.get("text", []):  # a tokenizer's files hold none
         sides = {
             language: (side["file"], side.get("member"))
             for language, side in text.items()

@@ -31,6 +31,15 @@ REPRODUCTIONS = registry.names()
 RECIPES = [(name, tier) for name in registry.recipe_names() for tier in registry.tiers(name)]
 SMOKES = [name for name, tier in RECIPES if tier == "smoke"]
 
+SMALL_GPT = {
+    "model.num_layers": "2",
+    "model.d_model": "32",
+    "model.num_heads": "2",
+    "model.context": "16",
+    "data.context": "16",
+    "data.tokens_per_batch": "96",
+    "evaluation.sample_tokens": "5",
+}
 # Sizes at which a test trains the smoke tier in a second or two; what is computed stays the same.
 TINY = {
     "transformer-base": {
@@ -42,6 +51,9 @@ TINY = {
         "model.dropout": "0.1",
         "evaluation.extra_length": "2",
     },
+    "gpt-1": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300"},
+    "gpt-2": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300"},
+    "gpt-3-small": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300", "model.band": "5"},
 }
 SIX_STEPS = {"train.max_steps": "6", "train.checkpoint_every": "3", "train.log_every": "1", "train.average_last": "0"}
 
@@ -173,8 +185,9 @@ def test_one_batch_can_be_overfitted(name, data_home):
         optimizer.zero_grad()
         (loss / tokens).backward()
         optimizer.step()
-        first = first or float(extra["nll"]) / int(tokens)
-    assert float(extra["nll"]) / int(tokens) < 0.25 < first
+        nats = float(extra.get("nll", loss.detach())) / int(tokens)
+        first = first or nats
+    assert nats < 0.25 < first
 
 
 @pytest.mark.parametrize("name", SMOKES)
@@ -258,4 +271,7 @@ def test_smoke_learns_to_its_bar(name, seed, data_home, tmp_path):
     bars = {claim["id"]: claim for claim in registry.claims(registry.get(name).name) if claim["kind"] == "bound"}
     judged = [item for item in run.result["measurements"] if item["claim"] in bars]
     assert judged
-    assert all(item["value"] >= bars[item["claim"]]["value"] for item in judged)
+    for item in judged:
+        bar = bars[item["claim"]]
+        at_least = bar["relation"] == "at-least"
+        assert item["value"] >= bar["value"] if at_least else item["value"] <= bar["value"]

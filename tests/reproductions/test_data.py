@@ -240,11 +240,11 @@ def test_validation_sees_every_pair_once():
 # The manifest itself
 
 
-def test_every_file_of_the_manifest_has_a_url_and_is_used():
+def test_every_file_of_the_manifest_has_a_url_or_says_what_it_is_made_from_and_is_used():
     for dataset in manifest.load().values():
         used = {key for text in dataset.texts for key, _ in text.sides.values()}
-        assert used == set(dataset.files)
-        assert {text.split for text in dataset.texts} == {"train", "val", "test"}
+        assert used == set(dataset.files) or not dataset.texts  # a tokenizer's files hold no text
+        assert {text.split for text in dataset.texts} <= {"train", "val", "test"}
         for file in dataset.files.values():
-            assert file.url.startswith("https://")
+            assert file.url.startswith("https://") or file.made_from.startswith("made from ")
             assert file.sha256 is None or len(file.sha256) == 64

@@ -1,0 +1,148 @@
+"""How a GPT is trained and tested: GPT-1, sections 3.1 and 4.1; GPT-2, sections 2 and 3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reproductions.data import manifest
+from reproductions.data.token_shards import TokenRow
+from reproductions.data.token_windows import Windows, WindowStream
+from reproductions.engine import generation, metrics
+from reproductions.engine.recipe import Recipe
+from reproductions.gpt import evaluation, scores
+from reproductions.gpt.corpus import Corpus
+from reproductions.gpt.model import GPT
+from reproductions.gpt.recipes import Data, Evaluation
+from reproductions.gpt.sizes import Model
+from reproductions.registry import InvalidInput
+from reproductions.tokenizers.text_tokenizer import TextTokenizer
+
+
+class Task:
+    """Language modelling of one recipe.  ``prepare`` comes first; everything else stands on it."""
+
+    corpus: Corpus
+    tokenizer: TextTokenizer
+    train_row: TokenRow
+    valid_row: TokenRow
+
+    def __init__(
+        self, *, recipe: Recipe[Model, Data, Evaluation], data_home: Path, device: torch.device, seed: int
+    ) -> None:
+        self.recipe = recipe
+        self.data_home = data_home
+        self.device = device
+        self.seed = seed
+        self._log: Callable[[str], None] = lambda _: None
+
+    def prepare(self, log: Callable[[str], None]) -> dict[str, Any]:
+        """Fetches the text, learns the vocabulary and encodes both splits, each only where it is not there yet."""
+        self._log = log
+        self.corpus = Corpus(self.recipe.data, self.data_home, os.environ.get(manifest.MIRROR), log)
+        self.tokenizer = self.corpus.tokenizer()
+        self.train_row = self.corpus.tokens("train", self.tokenizer)
+        self.valid_row = self.corpus.tokens("val", self.tokenizer)
+        return {
+            "data": self.corpus.provenance(),
+            "tokenizer": {
+                "sha256": self.tokenizer.sha256,
+                "kind": self.tokenizer.kind,
+                "size": self.tokenizer.size,
+            },
+        }
+
+    def build_model(self) -> GPT:
+        model, data = self.recipe.model, self.recipe.data
+        if data.context > model.context:
+            what = f"data.context is {data.context} and the model has {model.context} positions"
+            raise InvalidInput(what, "set model.context to as much or more")
+        return GPT(model, self.tokenizer.size)
+
+    def batches(self, position: dict[str, Any] | None) -> WindowStream:
+        data = self.recipe.data
+        return WindowStream(
+            self.train_row,
+            context=data.context,
+            batch_size=max(1, data.tokens_per_batch // data.context),
+            seed=self.seed,
+            position=position,
+        )
+
+    def loss(self, model: nn.Module, batch: Windows) -> tuple[Tensor, int, dict[str, Any]]:
+        """Equation (1) of GPT-1, negated: nats summed over the next tokens.
+
+        Through forward, whatever wraps the model: gradients are exchanged there when several processes train.
+        """
+        batch = batch.to(self.device)
+        nats: Tensor = model(batch.tokens, batch.targets)
+        return nats, len(batch.targets), {}
+
+    @torch.inference_mode()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Loss per token over the whole validation split, every token once; bits per byte of its text beside it."""
+        model.eval()
+        nats, tokens = evaluation.row_loss(
+            model,
+            self.valid_row,
+            context=self.recipe.data.context,
+            batch_tokens=self.recipe.evaluation.batch_tokens,
+            device=self.device,
+        )
+        return {
+            "val/loss": nats / tokens,
+            "val/ppl": metrics.perplexity(nats / tokens),
+            "val/bpb": metrics.bits_per_byte(nats, self.valid_row.text_bytes),
+        }
+
+    def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:  # noqa: ARG002 - the same at every step
+        """Continuations of the recipe's prompts, drawn with the same seed at every step."""
+        assert isinstance(model, GPT)
+        settings = self.recipe.evaluation
+        decoding = generation.Decoding(
+            max_new_tokens=settings.sample_tokens, temperature=settings.temperature, top_k=settings.top_k
+        )
+        written = generation.complete(
+            model,
+            [ids[-(self.recipe.model.context // 2) :] for ids in self.tokenizer.encode(settings.prompts)],
+            decoding,
+            context=self.recipe.model.context,
+            end=self.tokenizer.end_of_text,
+            decode=self.tokenizer.decode,
+            device=self.device,
+        )
+        how = {"temperature": settings.temperature, "top_k": settings.top_k, "seed": decoding.seed}
+        return [
+            {"source": prompt, "output": found.text, "reference": None, "decoding": how}
+            for prompt, found in zip(settings.prompts, written, strict=True)
+        ]
+
+    def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The validation split, whole, and the recipe's benchmarks."""
+        assert isinstance(model, GPT)
+        found = scores.on_validation(self.recipe, self.validate(model), len(self.valid_row) - 1)
+        bench = evaluation.Bench(
+            model=model,
+            tokenizer=self.tokenizer,
+            data_home=self.data_home,
+            mirror=os.environ.get(manifest.MIRROR),
+            device=self.device,
+            batch_tokens=self.recipe.evaluation.batch_tokens,
+            log=self._log,
+        )
+        model.eval()
+        for name in self.recipe.evaluation.benchmarks:
+            self._log(f"measuring {name}")
+            with torch.inference_mode():
+                found += scores.on_benchmark(self.recipe, evaluation.BENCHMARKS[name](bench))
+        return found
+
+
+def structure() -> list[dict[str, Any]]:
+    """The parameter counts of the papers' tables, in millions, measured on models without storage."""
+    return scores.parameter_counts()
