@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from paperlab import settings
-from paperlab.cli import arguments, forecast, output, verdict_table
+from paperlab.cli import arguments, cluster, forecast, output, verdict_table
 from paperlab.cli import seeds as seed_runs
 from paperlab.cli.runs import as_json, last_values
 from paperlab.entities import Measurement, MetricPoint, Run
@@ -50,6 +50,13 @@ def reproduce(
     max_wall: Annotated[
         str | None, typer.Option(metavar="2h", help="Before so long, write a checkpoint and exit 75.")
     ] = None,
+    slurm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PARTITION",
+            help="Submit it to SLURM instead; --max-wall is then one turn's limit (4h), after which it queues again.",
+        ),
+    ] = None,
     predict: Annotated[
         bool,
         typer.Option("--predict", help="Say what it would take and measure here, and stop; looks for some seconds."),
@@ -83,6 +90,9 @@ def reproduce(
         if gpus > 1:
             raise typer.BadParameter("looks with one process; leave out --gpus", param_hint="--predict")
         forecast.show(place, request, afresh=again, json_=json_, seeds=chosen)
+        return
+    if slurm is not None:
+        cluster.submit(place, request, chosen or (first,), slurm, json_=json_)
         return
     if chosen:
         seed_runs.train(place, request, chosen, json_=json_)

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -103,11 +103,21 @@ def require_packages() -> None:
         raise NotReady(f"training needs {', '.join(missing)}, which {_is(missing)} not installed", INSTALL)
 
 
-def run(request: Request, *, home: Path, python: str = sys.executable) -> Ended:
-    """Trains, and waits for the end.  Raises NotReady where a package of training is missing."""
+def run(
+    request: Request,
+    *,
+    home: Path,
+    python: str = sys.executable,
+    on_start: Callable[[subprocess.Popen[str]], None] = lambda _: None,
+) -> Ended:
+    """Trains, and waits for the end.  Raises NotReady where a package of training is missing.
+
+    `on_start` is given the training process.
+    """
     require_packages()
     command = [python, "-m", "reproductions", *request.arguments(home / "runs")]
     with _child(command, home, request.prediction) as (child, asked):
+        on_start(child)
         written, _ = child.communicate()
     said = _last_object(written)
     return Ended(

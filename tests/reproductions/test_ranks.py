@@ -32,6 +32,7 @@ class Failure:
 def test_a_machine_with_fewer_gpus_says_how_many_it_has(monkeypatch):
     import torch
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NotReady, match="needs 2 CUDA GPUs that torch can use, and this machine has none") as raised:
         ranks.check(SMOKE, 2, "auto")
     assert raised.value.exit_code == 4

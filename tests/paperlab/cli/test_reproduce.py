@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paperlab.runs import launch
+from paperlab.runs import cluster, launch
 from reproductions import registry
 from reproductions.run_directory import find_runs
 from tests.paperlab.cli.test_claims import accuracy
@@ -135,3 +135,42 @@ def test_the_list_names_every_tier_and_what_it_needs(paperlab: Any) -> None:
     ]
     assert said["recipes"][0]["needs"]["hours"] == 3
     assert "an H100" in paperlab("reproduce", "--list").out
+
+
+def test_with_slurm_a_job_is_submitted_a_seed_and_each_is_named_with_its_log(
+    paperlab: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[launch.Request] = []
+
+    def submit(request: launch.Request, *, partition: str, home: Path) -> cluster.Submitted:
+        submitted.append(request)
+        return cluster.Submitted(f"{partition}-{request.seed}", home / "log")
+
+    monkeypatch.setattr(cluster, "submit", submit)
+    said = paperlab(*SMOKE, "--slurm", "long", "--seeds", "2", "--max-wall", "2h", "--gpus", "2", "--json")
+    assert said.code == 0
+    assert said.json["jobs"] == [
+        {"seed": 1, "job": "long-1", "log": str(home / "log")},
+        {"seed": 2, "job": "long-2", "log": str(home / "log")},
+    ]
+    assert [(request.seed, request.max_seconds, request.gpus) for request in submitted] == [(1, 7200, 2), (2, 7200, 2)]
+    assert f"job long-1  seed 1  {home / 'log'}" in paperlab(*SMOKE, "--slurm", "long").out
+
+
+def test_without_slurm_on_the_machine_it_ends_in_4(paperlab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "COMMANDS", ("no-such-sbatch",))
+    refused = paperlab(*SMOKE, "--slurm", "long", "--json")
+    assert refused.code == 4
+    assert "no-such-sbatch, not found on this machine" in refused.json["error"]
+
+
+def test_gpus_that_the_machine_lacks_end_in_4_and_name_what_is_there(paperlab: Any) -> None:
+    refused = paperlab(*SMOKE, "--gpus", "64", "--set", "train.accumulate=64", "--json")
+    assert refused.code == 4
+    assert "--gpus 64 needs 64 CUDA GPUs that torch can use, and this machine has " in refused.json["error"]
+
+
+def test_the_time_allowed_is_passed_on_and_one_that_is_none_is_refused(paperlab: Any, home: Path) -> None:
+    stopped = paperlab(*SMOKE, "--max-wall", "0.001s", "--json")
+    assert (stopped.code, stopped.json["status"]) == (75, "interrupted")
+    assert paperlab(*SMOKE, "--max-wall", "soon").code == 3
