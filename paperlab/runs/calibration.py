@@ -9,10 +9,11 @@ from statistics import median
 from typing import Any
 
 from paperlab.entities import Measurement, Run, RunStatus
-from paperlab.runs import predict, seed_groups
+from paperlab.runs import predict, protocol, seed_groups
 from paperlab.store import runs as store
 from paperlab.store.database import Session
 
+_QUANTITY = ("task", "dataset", "split", "metric", "unit")
 FEW = 10
 """Below this many, the summary says that they are too few to tell."""
 
@@ -104,7 +105,7 @@ def calibration(session: Session) -> Calibration:
     checks = [check(run, store.measurements(session, run_id=run.id)) for run in runs]
     found = [metric for each in checks for metric in each.metrics]
     held = sum(metric.holds for metric in found)
-    said = [item for run in runs for item in _prediction(run).get("metrics") or ()]
+    said = [item for run in runs for item in _intervals(_prediction(run))]
     return Calibration(
         runs=tuple(checks),
         time=_by_kind([(each.kind, each.time_ratio) for each in checks if not each.left_out]),
@@ -121,7 +122,7 @@ def calibration(session: Session) -> Calibration:
 def check(run: Run, measurements: Iterable[Measurement]) -> RunCheck:
     """One run against its prediction."""
     said = _prediction(run)
-    seconds, size = said.get("seconds"), said.get("memory_bytes")
+    seconds, size = _number(said.get("seconds")), _number(said.get("memory_bytes"))
     peak = seed_groups.cost(run).peak_memory
     left_out = ""
     if seconds and run.attempts > 1:
@@ -131,14 +132,14 @@ def check(run: Run, measurements: Iterable[Measurement]) -> RunCheck:
     return RunCheck(
         run_id=run.id,
         label=" ".join([run.recipe, run.tier, *seed_groups.overrides_text(run.overrides), f"seed {run.seed}"]),
-        kind=str(said.get("kind") or predict.NONE),
+        kind=said["kind"] if said.get("kind") in (predict.EARLIER, predict.MEASURED) else predict.NONE,
         predicted_seconds=seconds,
         measured_seconds=run.seconds,
         time_ratio=_ratio(run.seconds, seconds),
-        predicted_bytes=size,
+        predicted_bytes=None if size is None else int(size),
         measured_bytes=peak,
         memory_ratio=_ratio(peak, size),
-        metrics=tuple(_metrics(said.get("metrics") or (), list(measurements))),
+        metrics=tuple(_metrics(_intervals(said), list(measurements))),
         left_out=left_out,
     )
 
@@ -154,7 +155,8 @@ def wilson(held: int, n: int, z: float = 1.959963984540054) -> tuple[float, floa
 def _metrics(said: Sequence[Mapping[str, Any]], measured: Sequence[Measurement]) -> list[MetricCheck]:
     found = []
     for item in said:
-        if item.get("low") is None or item.get("high") is None:
+        low, high = _number(item.get("low")), _number(item.get("high"))
+        if low is None or high is None:
             continue
         values = [each for each in measured if _is_meant(item, each)]
         if len(values) != 1:
@@ -162,10 +164,10 @@ def _metrics(said: Sequence[Mapping[str, Any]], measured: Sequence[Measurement])
         found.append(
             MetricCheck(
                 claim=item.get("claim"),
-                metric=str(item["metric"]),
-                dataset=str(item["dataset"]),
-                low=float(item["low"]),
-                high=float(item["high"]),
+                metric=values[0].metric,
+                dataset=values[0].dataset,
+                low=low,
+                high=high,
                 value=values[0].value,
                 basis=str(item.get("basis", "")),
             )
@@ -174,10 +176,14 @@ def _metrics(said: Sequence[Mapping[str, Any]], measured: Sequence[Measurement])
 
 
 def _is_meant(item: Mapping[str, Any], measured: Measurement) -> bool:
-    names = ("task", "dataset", "split", "metric", "unit")
-    if item.get("claim") != measured.claim_id or any(item.get(name) != getattr(measured, name) for name in names):
+    """The same quantity of the same claim, by the protocol that was stated: all of it where other seeds stated it."""
+    if item.get("claim") != measured.claim_id or any(item.get(name) != getattr(measured, name) for name in _QUANTITY):
         return False
-    return not item.get("n") or dict(item.get("protocol") or {}) == dict(measured.protocol)
+    stated = item.get("protocol")
+    stated = stated if isinstance(stated, Mapping) else {}
+    if item.get("n"):
+        return dict(stated) == dict(measured.protocol)
+    return all(protocol.same(value, measured.protocol.get(name)) for name, value in stated.items())
 
 
 def _by_kind(pairs: Sequence[tuple[str, float | None]]) -> dict[str, Ratios]:
@@ -191,6 +197,16 @@ def _ratios(values: Sequence[float]) -> Ratios:
 
 def _ratio(measured: float | None, predicted: float | None) -> float | None:
     return measured / predicted if measured is not None and predicted else None
+
+
+def _intervals(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    metrics = said.get("metrics")
+    return [item for item in metrics if isinstance(item, Mapping)] if isinstance(metrics, list) else []
+
+
+def _number(value: Any) -> float | None:
+    """A run directory may come from anywhere: what is no number was not predicted."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
 def _prediction(run: Run) -> Mapping[str, Any]:
