@@ -212,7 +212,7 @@ def _check_sample(line: Mapping[str, Any]) -> bool:
     _whole(line["step"], "a step")
     _number(line["time"], "a sample's time")
     for key in ("source", "output", "reference"):
-        if not isinstance(line.get(key), str | None):
+        if not isinstance(line["output"] if key == "output" else line.get(key), str | None):
             raise InvalidInput(f"a sample's {key} is no text")
     return False
 

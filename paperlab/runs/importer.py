@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from paperlab.errors import InvalidInput, NotReady, TryAgain
-from paperlab.runs import admission, bundle, snapshot
-from reproductions.run_directory import sync_folder
+from paperlab.runs import admission, bundle, changes, snapshot
+from reproductions.run_directory import ReproductionError, RunDirectory, sync_folder
 from reproductions.run_files import is_locked, only_one
 
 _STAGING = ".import-"
@@ -160,6 +160,11 @@ def _put(path: Path, chunks: Iterable[bytes]) -> str:
 
 def _settle(staged: Path, runs_dir: Path, hashes: Mapping[str, str]) -> Outcome:
     """Moves a checked run to its place, or what is new of it to the one that is there."""
+    try:
+        changes.read(RunDirectory(staged), {})
+    except (*changes.UNREADABLE, ReproductionError) as error:
+        why = f"it can't be indexed: {type(error).__name__} {admission.shown(str(error))}"
+        raise InvalidInput(why, "nothing of it was taken") from error
     target = runs_dir / staged.name
     with only_one(runs_dir):  # no process here begins to train it meanwhile
         if not target.exists():
@@ -168,7 +173,7 @@ def _settle(staged: Path, runs_dir: Path, hashes: Mapping[str, str]) -> Outcome:
             return Outcome.NEW
         if target.is_symlink() or not target.is_dir():
             raise InvalidInput(f"{target} is no folder")
-        moves, outcome = _changes(_Pair(staged, target, hashes))
+        moves, outcome = _compared(_Pair(staged, target, hashes))
         if moves and is_locked(target / "heartbeat"):
             raise TryAgain(f"{target} is written by a process here", "try again when it has ended", reason="busy")
         for name in moves:
@@ -190,7 +195,7 @@ class _Pair:
         return _size(self.staged / name), _size(self.target / name)
 
 
-def _changes(pair: _Pair) -> tuple[list[str], Outcome]:
+def _compared(pair: _Pair) -> tuple[list[str], Outcome]:
     """What of the staged run is new, in the order to move it.  Raises InvalidInput where the two tell other stories."""
     for name in _LINES:
         if not _agree(pair.staged / name, pair.target / name):

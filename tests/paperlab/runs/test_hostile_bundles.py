@@ -19,9 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paperlab.errors import InvalidInput, PaperlabError
-from paperlab.runs import archive, bundle, importer
+from paperlab.runs import archive, bundle, changes, importer, verify
 from paperlab.runs.importer import Outcome
 from paperlab.runs.snapshot import Checkpoints
+from reproductions import registry
+from reproductions.run_directory import RunDirectory
 from tests.paperlab.runs import whole_runs
 
 Files = dict[str, bytes]
@@ -323,7 +325,7 @@ def test_a_mutated_bundle_is_refused_or_comes_in_whole(
     """Bytes changed, cut out, put in, or the end cut off: only our own errors, and never a part."""
     content = bytearray(honest)
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(content) - 1) | st.sampled_from([0, 124, 156, 257, 345, 512, 600]))
+        at = data.draw(st.integers(0, len(content)) | st.sampled_from([0, 124, 156, 257, 345, 512, 600]))
         kind = data.draw(st.sampled_from(["change", "cut", "insert", "end", "double"]))
         if kind == "change":
             content[at : at + 1] = data.draw(st.binary(min_size=1, max_size=8))
@@ -347,6 +349,48 @@ def test_a_mutated_bundle_is_refused_or_comes_in_whole(
         assert bytes(content) == honest
     else:
         assert left == set()
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([10**18, "\x1b[2J"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_run_it_is_refused_or_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, origin: Path, data: st.DataObject
+) -> None:
+    """Hashes are right and content is anything: what comes in can be indexed and verified without an error of ours."""
+    files = unfinished(
+        origin, result__json=b'{"step": 10, "seconds": 1, "measurements": [{"metric": "bleu", "value": 1}]}'
+    )
+    name = data.draw(st.sampled_from(["run.json", "result.json", "events.jsonl", "metrics.jsonl", "samples.jsonl"]))
+    first, newline, rest = files[name].partition(b"\n") if name.endswith("l") else (files[name], b"", b"")
+    value = json.loads(first)
+    key = data.draw(st.sampled_from(sorted(value)) | st.text(max_size=9))
+    if data.draw(st.booleans()):
+        value[key] = data.draw(JSON_VALUES)
+    else:
+        value.pop(key, None)
+    files[name] = json.dumps(value).encode() + newline + rest
+    folder = tmp_path_factory.mktemp("forged")
+    (run,) = importer.bring(file_of(folder, packed(files, origin.name)), folder / "runs")
+    if run.outcome is None:
+        assert names(folder / "runs") == {".lock"}
+        return
+    brought = folder / "runs" / origin.name
+    changes.read(RunDirectory(brought), {})
+    with pytest.MonkeyPatch.context() as patch:  # taking the fingerprint of our code takes half a second
+        patch.setattr(registry, "fingerprint", lambda *_, **__: "f" * 64)
+        verify.verify(brought, data_home=folder)
 
 
 def test_every_beginning_of_a_bundle_is_refused(tmp_path: Path, honest: bytes, refused: Any) -> None:
