@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--threads", type=int, help="torch's threads (default: PAPERLAB_THREADS, or torch's choice)")
     add("--max-wall", type=_duration, metavar="2h", help="before so long, write a checkpoint and exit 75")
+    add("--stop-after", type=_count, metavar="STEP", help="after this step, write a checkpoint and exit 75")
+    add("--self-test-resume", action="store_true", help="train a short stretch twice, once with a kill, and compare")
     add("--quiet", action="store_true", help="errors only on stderr")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list", action="store_true", help="what can be run")
@@ -75,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show_structure(arguments.name, arguments.json)
         if arguments.predict:
             return show_prediction(arguments)
-        if arguments.gpus > 1 and not ranks.is_one_of_several():
-            return train_on_several(arguments, words, began)
+        if arguments.self_test_resume:
+            return show_self_test(arguments)
         return train(arguments, words, began)
     except ReproductionError as error:
         return _refuse(error, arguments.json)
@@ -148,6 +151,42 @@ def show_prediction(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def show_self_test(arguments: argparse.Namespace) -> int:
+    """Kills and resumes the recipe's first steps, and says whether that changed anything.  Leaves no run behind."""
+    from reproductions.engine.recipe import override
+
+    recipe = override(registry.recipe(arguments.name, arguments.tier), _overrides(arguments.set))
+    ranks.check(recipe, arguments.gpus, arguments.device if arguments.gpus > 1 else "cpu")
+    _set_threads(arguments.threads)
+
+    import torch
+
+    from reproductions.engine import failures, self_test
+
+    on_gpu = arguments.device == "cuda" or (arguments.device == "auto" and torch.cuda.is_available())
+    more = ["--device", arguments.device, "--gpus", str(arguments.gpus)]
+    more += [] if arguments.threads is None else ["--threads", str(arguments.threads)]
+    runs_dir = arguments.runs_dir or home() / "runs"
+    with failures.explained(runs_dir):
+        found = self_test.run(
+            self_test.command_of(arguments.name, arguments.tier, arguments.seed, arguments.set, more),
+            recipe,
+            runs_dir=runs_dir,
+            alike=self_test.rule("cuda" if on_gpu else "cpu", arguments.gpus, torch.get_num_threads()),
+            rng=random.Random(),
+            talk=_silent if arguments.quiet else _talk,
+        )
+    code = 0 if found["same"] else 1
+    if arguments.json:
+        print(json.dumps({**found, "exit": code}))
+        return code
+    compared = found["compared"]
+    print(f"steps      {found['steps']}, killed after the checkpoint of step {found['killed_after_checkpoint']}")
+    print(f"compared   {compared['values']} recorded values and {compared['tensors']} tensors, {found['rule']}")
+    print("same       yes" if found["same"] else f"same       no: {json.dumps(found['first_difference'])}")
+    return code
+
+
 def train_on_several(arguments: argparse.Namespace, words: Sequence[str], began: float) -> int:
     """The same command line as so many ranks; rank 0 prints what `train` prints."""
     from reproductions.engine.recipe import override
@@ -162,6 +201,8 @@ def train_on_several(arguments: argparse.Namespace, words: Sequence[str], began:
 
 def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> int:
     """Trains, and prints where the run lies even if it is stopped early.  --max-wall counts from `began`."""
+    if arguments.gpus > 1 and not ranks.is_one_of_several():
+        return train_on_several(arguments, words, began)
     from reproductions.engine.recipe import override
 
     overrides = _overrides(arguments.set)
@@ -190,6 +231,7 @@ def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> 
             tiers=tiers,
             device=arguments.device,
             again=arguments.again,
+            stop_after=arguments.stop_after,
             max_seconds=None if arguments.max_wall is None else began + arguments.max_wall - time.time(),
             command=["python", "-m", "reproductions", *words],
             talk=_silent if arguments.quiet else _talk,
@@ -232,7 +274,7 @@ def _prediction() -> dict[str, object] | None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of GPUs')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a count')
     return int(text)
 
 

@@ -61,6 +61,10 @@ def reproduce(
         bool,
         typer.Option("--predict", help="Say what it would take and measure here, and stop; looks for some seconds."),
     ] = False,
+    self_test_resume: Annotated[
+        bool,
+        typer.Option("--self-test-resume", help="Train a short stretch twice, once with a kill, compare, and stop."),
+    ] = False,
     listing: Annotated[bool, typer.Option("--list", help="What can be run, and stop.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
@@ -91,6 +95,9 @@ def reproduce(
             raise typer.BadParameter("looks with one process; leave out --gpus", param_hint="--predict")
         forecast.show(place, request, afresh=again, json_=json_, seeds=chosen)
         return
+    if self_test_resume:
+        _test_resume(place, request, json_)
+        return
     if slurm is not None:
         cluster.submit(place, request, chosen or (first,), slurm, json_=json_)
         return
@@ -104,6 +111,25 @@ def reproduce(
         raise TryAgain(message, "the same command goes on with the run", reason="killed")
     if ended.exit_code != 0:
         raise typer.Exit(ended.exit_code)
+
+
+def _test_resume(place: Settings, request: launch.Request, json_: bool) -> None:
+    found = launch.self_test(request, home=place.home)
+    if json_:
+        output.write_json(found)
+    else:
+        compared = found["compared"]
+        output.write_line(
+            f"killed    after the checkpoint of step {found['killed_after_checkpoint']} of {found['steps']}"
+        )
+        output.write_line(
+            f"compared  {compared['values']} recorded values, {compared['tensors']} tensors: {found['rule']}"
+        )
+        output.write_line(f"same      {'yes' if found['same'] else 'no'}")
+    if not found["same"]:
+        first = ", ".join(f"{key} {value}" for key, value in found["first_difference"].items())
+        output.talk(f"error: the resumed training differs from the undisturbed one.\n  first: {first}")
+        raise typer.Exit(found["exit"])
 
 
 def _tell(place: Settings, ended: launch.Ended, json_: bool, quiet: bool) -> None:

@@ -131,6 +131,24 @@ def run(
     )
 
 
+def self_test(request: Request, *, home: Path, python: str = sys.executable) -> dict[str, Any]:
+    """Trains the recipe's first steps twice, once with a kill, and returns what `python -m reproductions` says of them.
+
+    "exit" is 0 where they are the same.  Raises PaperlabError where the test itself came to no end.
+    """
+    require_packages()
+    words = [word for word in request.arguments(home / "runs") if word != "--again"]
+    with _child([python, "-m", "reproductions", *words, "--self-test-resume"], home) as (child, _):
+        written, _ = child.communicate()
+    said = _last_object(written)
+    if "same" not in said:
+        with explained():
+            reason = said.get("error") or f"the self-test ended with exit code {child.returncode}"
+            code = child.returncode if child.returncode > 0 else errors.TRY_AGAIN
+            raise registry.ReproductionError(str(reason), str(said.get("hint", "")), code)
+    return said
+
+
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Turns errors of `reproductions` into those of paperlab, exit code and all."""

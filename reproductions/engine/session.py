@@ -33,6 +33,7 @@ def train(
     device: str = "auto",
     again: bool = False,
     max_seconds: float | None = None,
+    stop_after: int | None = None,
     command: Sequence[str] = (),
     talk: Callable[[str], None] = lambda _: None,
     on_run: Callable[[Path], None] = lambda _: None,
@@ -43,10 +44,11 @@ def train(
     """Trains `recipe` (overrides applied) to its end, going on with the run of the same identity.
 
     Returns the finished run, at once where it was finished before.  Raises PreEmpted (exit 75) when asked to
-    stop or before `max_seconds` are over, Busy (75) where another process trains it, NotReady (4) where the machine
-    lacks something, InvalidInput (3) where code or data changed since the run began.  `tiers` are offered where this
-    one cannot run; `on_run` learns the run's path as soon as it is known; a new run keeps `prediction`, which was
-    said of it before it began, and `code`, the part of the fingerprint that all its recipes have in common.
+    stop, after step `stop_after` or before `max_seconds` are over, Busy (75) where another process trains it,
+    NotReady (4) where the machine lacks something, InvalidInput (3) where code or data changed since the run began.
+    `tiers` are offered where this one cannot run; `on_run` learns the run's path as soon as it is known; a new run
+    keeps `prediction`, which was said of it before it began, and `code`, the part of the fingerprint that all its
+    recipes have in common.
     """
     interrupts = Interrupts(max_seconds)  # from here the time runs
     with failures.explained(runs_dir), contextlib.ExitStack() as leaving:
@@ -103,7 +105,10 @@ def train(
         leaving.enter_context(interrupts)
         leaving.enter_context(failures.noted(recorder))
         task = make_task(recipe=recipe, data_home=data_home, device=world.device, seed=seed)
-        loop = trainer.Loop(trainer.Given(recipe, task, seed, run, recorder, world, mine, precision, interrupts, talk))
+        given = trainer.Given(
+            recipe, task, seed, run, recorder, world, mine, precision, interrupts, talk, stop_after=stop_after
+        )
+        loop = trainer.Loop(given)
         with interrupts.at_once():
             loop.begin()
         loop.take_steps(progress)

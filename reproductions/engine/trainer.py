@@ -43,6 +43,7 @@ class Given:
     precision: torch.dtype | None
     interrupts: Interrupts
     talk: Callable[[str], None]
+    stop_after: int | None = None  # a step before the last, after which the attempt ends
 
 
 class Loop:
@@ -93,7 +94,7 @@ class Loop:
                 with self._clock_stopped():
                     self._look()
                     scheduled = self._is_due(self.train.checkpoint_every) or self.step == last
-                    reason = distributed.agree(self.world, self.given.interrupts.reason())
+                    reason = distributed.agree(self.world, self.given.interrupts.reason() or self._stretch_over())
                     if scheduled or reason is not None:
                         self._save(scheduled)
                 if reason is not None:
@@ -228,6 +229,10 @@ class Loop:
             value = function(self.plain)
         self.plain.train()
         return value
+
+    def _stretch_over(self) -> str | None:
+        last = self.given.stop_after
+        return "the stretch is over" if last is not None and self.step >= last else None
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and (self.step % every == 0 or self.step == self.train.max_steps)

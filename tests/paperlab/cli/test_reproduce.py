@@ -174,3 +174,28 @@ def test_the_time_allowed_is_passed_on_and_one_that_is_none_is_refused(paperlab:
     stopped = paperlab(*SMOKE, "--max-wall", "0.001s", "--json")
     assert (stopped.code, stopped.json["status"]) == (75, "interrupted")
     assert paperlab(*SMOKE, "--max-wall", "soon").code == 3
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_self_test_says_what_was_compared_and_what_differs_first(
+    paperlab: Any, home: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    first = None if same else {"step": 7, "name": "train/loss", "undisturbed": 1.5, "resumed": 1.6}
+    found = {
+        **{"steps": 24, "killed_after_checkpoint": 6, "rule": "bit for bit", "same": same, "first_difference": first},
+        **{"compared": {"values": 80, "tensors": 22}, "exit": 0 if same else 1},
+    }
+    monkeypatch.setattr(launch, "self_test", lambda request, home: found)
+    said = paperlab(*SMOKE, "--self-test-resume")
+    assert said.code == (0 if same else 1)
+    assert "80 recorded values, 22 tensors: bit for bit" in said.out
+    assert ("first: step 7, name train/loss" in said.err) is not same
+    assert paperlab(*SMOKE, "--self-test-resume", "--json").json == found
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_self_test_with_the_real_child_leaves_no_run(paperlab: Any, home: Path) -> None:
+    said = paperlab(*SMOKE, "--self-test-resume", "--json", "--quiet", "--set", "train.max_steps=60")
+    assert (said.code, said.json["same"]) == (0, True), said.err
+    assert find_runs(home / "runs") == []

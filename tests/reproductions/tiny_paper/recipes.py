@@ -18,7 +18,7 @@ class Data:
     batch: int = 8
     pause: float = 0.0  # seconds before each batch, so that a signal finds the loop at work
     version: str = "1"
-    fail: str = ""  # an error for `evaluate` to end with, or "pause" for a long one
+    fail: str = ""  # an error for `evaluate` to end with, "pause" for a long one, "forget" where the data stood
 
 
 @dataclass(frozen=True)

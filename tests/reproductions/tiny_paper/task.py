@@ -64,6 +64,8 @@ class Task:
         return NextSymbol(self.recipe.model)
 
     def batches(self, position):
+        if self.recipe.data.fail == "forget":
+            position = None
         return Stream(self.symbols_NT, self.recipe.data.batch, self.seed, self.recipe.data.pause, position)
 
     def loss(self, model, batch_BT):
