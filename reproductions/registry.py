@@ -212,10 +212,10 @@ def computing(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def data_files() -> dict[str, str]:
-    """The SHA-256 of every file that data/manifest.toml has one of, by URL."""
+    """The SHA-256 of every file that data/manifest.toml has one of, by URL; by its path where it has no URL."""
     tables = tomllib.loads((Path(__file__).parent / "data" / "manifest.toml").read_text(encoding="utf-8")).values()
     files = [file for table in tables for file in table.get("file", {}).values()]
-    return {file["url"]: file["sha256"] for file in files if file.get("sha256")}
+    return {file.get("url") or file["path"]: file["sha256"] for file in files if file.get("sha256")}
 
 
 def fingerprint(

@@ -111,7 +111,7 @@ def _data(run: Mapping[str, Any], data_home: Path) -> Iterator[Check]:
     known = registry.data_files()
     for name, file in sorted((provenance.get("data") or {}).items()):
         digest, what = str(file["sha256"]), f"data {name}"
-        listed, cached = known.get(str(file.get("url"))), data_home / "files" / digest
+        listed, cached = known.get(str(file.get("url") or name)), data_home / "files" / digest
         if listed is not None and listed != digest:
             yield differs(what, "its hash is not the one that data/manifest.toml has")
         elif not digest.isalnum() or not cached.is_file():

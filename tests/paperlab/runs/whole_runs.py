@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ TENSORS = (2).to_bytes(8, "little") + b"{}"
 
 
 def checkpoint(recorder: Recorder, step: int, *, seconds: float = 1.0) -> Path:
-    """A checkpoint as the engine writes one, and its event."""
-    folder = recorder.path / "checkpoints" / f"step-{step:06d}"
-    folder.mkdir(parents=True, exist_ok=True)
+    """A checkpoint as the engine writes one, under a hidden name first, and its event."""
+    folder = recorder.path / "checkpoints" / f".step-{step:06d}.tmp"
+    folder.mkdir(parents=True)
     files = {}
     for name in ("model", "optimizer", "rng"):
         (folder / f"{name}.safetensors").write_bytes(TENSORS)
@@ -25,8 +26,18 @@ def checkpoint(recorder: Recorder, step: int, *, seconds: float = 1.0) -> Path:
         files[f"{name}.safetensors"] = {"bytes": len(TENSORS), "sha256": digest}
     state = {"format": 1, "step": step, "scheduled": True, "counters": {"seconds": seconds}, "files": files}
     (folder / "state.json").write_text(json.dumps(state))
-    recorder.event("checkpointed", checkpoint=folder.name, scheduled=True)
-    return folder
+    place = folder.with_name(f"step-{step:06d}")
+    discard(place)
+    folder.rename(place)
+    recorder.event("checkpointed", checkpoint=place.name, scheduled=True)
+    return place
+
+
+def discard(checkpoint: Path) -> None:
+    """Removes a checkpoint as the engine does: it is gone before its first file is."""
+    if checkpoint.exists():
+        doomed = checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.doomed.tmp"))
+        shutil.rmtree(doomed)
 
 
 def begin(runs_dir: Path, **options: Any) -> Recorder:
