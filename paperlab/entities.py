@@ -258,6 +258,14 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Claims whose recipes vary from seed to seed as this one's does, so that they may lend it their spread."""
+
+    claims: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """One number or property that a source reports, where it stands, and the protocol behind it."""
 
@@ -288,6 +296,7 @@ class Claim:
     series: Mapping[str, float] = field(default_factory=dict)
     """For a trend: the claims it runs through, each with its place on the axis (model size, steps, ...)."""
     source_version: int | None = None
+    pool: Pool | None = None
 
     @property
     def place_text(self) -> str:

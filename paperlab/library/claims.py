@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from paperlab.entities import Claim, ClaimKind, Tolerance
+from paperlab.entities import Claim, ClaimKind, Pool, Tolerance
 from paperlab.errors import InvalidInput, UnknownName
 from reproductions import registry
 
@@ -34,6 +34,7 @@ _KNOWN = frozenset(
         "relation",
         "better",
         "worse",
+        "pool",
     )
 ) | {"series", "source_version"}
 
@@ -52,7 +53,7 @@ def load(reproductions: Iterable[str] | None = None) -> list[Claim]:
                 f"{name} has no claims.toml", "a reproduction says what it reproduces: add one"
             ) from error
         claims += [parse(entry, name, recipes, position) for position, entry in enumerate(entries, start=1)]
-    _check_together(claims)
+    check_together(claims)
     return claims
 
 
@@ -123,6 +124,7 @@ class _Parser:
             worse=self._text("worse") if kind is ClaimKind.ORDERING else None,
             series=self._series() if kind is ClaimKind.TREND else {},
             source_version=self._version(),
+            pool=self._pool(kind),
         )
         self._check_kind(claim)
         return claim
@@ -210,6 +212,20 @@ class _Parser:
             )
         return series
 
+    def _pool(self, kind: ClaimKind) -> Pool | None:
+        table = self._table("pool")
+        if not table:
+            return None
+        names = table.get("claims")
+        if kind not in {ClaimKind.VALUE, ClaimKind.BOUND}:
+            raise self._wrong("pool", f"is no field of a claim of kind {kind.value}", "values and bounds can have one")
+        listed = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+        if set(table) != {"claims", "why"} or not listed or not str(table["why"]).strip():
+            raise self._wrong(
+                "pool", f"has {', '.join(sorted(table))}", 'claims = ["...", ...] and why = "..." are needed'
+            )
+        return Pool(tuple(str(name) for name in names or ()), str(table["why"]))
+
     def _version(self) -> int | None:
         value = self._entry.get("source_version")
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -220,7 +236,7 @@ class _Parser:
         return InvalidInput(f"{self._where}: {field} {what}", hint)
 
 
-def _check_together(claims: list[Claim]) -> None:
+def check_together(claims: list[Claim]) -> None:
     """What one claim alone can't show: ids are unique, and what an ordering or a trend names is there."""
     for claim_id, count in Counter(claim.id for claim in claims).items():
         if count > 1:
@@ -235,3 +251,26 @@ def _check_together(claims: list[Claim]) -> None:
             if name is not None and (name not in known or known[name].kind in {ClaimKind.ORDERING, ClaimKind.TREND}):
                 where = f"claims.toml of {claim.reproduction}, {claim.id}: {field}"
                 raise InvalidInput(f'{where} names "{name}", which is no claim about a number', "paperlab claims list")
+        _check_pool(claim, known)
+
+
+_THE_SAME = ("task", "dataset", "split", "metric", "unit", "protocol")
+
+
+def _check_pool(claim: Claim, known: Mapping[str, Claim]) -> None:
+    """What lends its spread is measured in the same way and by other runs, each by runs of its own."""
+    where = f"claims.toml of {claim.reproduction}, {claim.id}: pool"
+    seen = {(claim.recipe, claim.tier)}
+    for name in claim.pool.claims if claim.pool is not None else ():
+        other = known.get(name)
+        if other is None or other.recipe is None:
+            raise InvalidInput(
+                f'{where} names "{name}", which is no claim that a recipe measures', "paperlab claims list"
+            )
+        if differing := [field for field in _THE_SAME if getattr(claim, field) != getattr(other, field)]:
+            hint = "a spread is shared only where the same thing is measured in the same way"
+            raise InvalidInput(f"{where} names {name}, which has another {', '.join(differing)}", hint)
+        if (other.recipe, other.tier) in seen:
+            hint = "the runs of a recipe and tier count once"
+            raise InvalidInput(f"{where} names {name}, whose runs count already", hint)
+        seen.add((other.recipe, other.tier))

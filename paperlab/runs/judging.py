@@ -55,10 +55,7 @@ def judgements(
         )
         for claim in wanted
     }
-    priced = {
-        name: replace(found, verdict=effort.priced(session, found.verdict, found.used))
-        for name, found in judged.items()
-    }
+    priced = {claim.id: _priced(session, claim, judged[claim.id]) for claim in wanted}
     return priced if afresh else unless_changed(session, wanted, priced)
 
 
@@ -87,6 +84,12 @@ def record(
         for claim in claims
         if log.append_if_changed(session, judged[claim.id].verdict, verdict.computed_from(claim, judged[claim.id]), now)
     ]
+
+
+def _priced(session: Session, claim: Claim, judged: verdict.Judgement) -> verdict.Judgement:
+    lending = claim.pool.claims if claim.pool is not None else ()
+    own = [item for item in judged.used if item.claim_id not in lending]
+    return replace(judged, verdict=effort.priced(session, judged.verdict, own))
 
 
 def today(session: Session, claims: Iterable[Claim], checks: Mapping[str, Check]) -> Today:
@@ -125,7 +128,8 @@ def _unless_changed(claim: Claim, judged: verdict.Judgement, last: log.LoggedVer
 
 
 def _measured_through(claim: Claim) -> list[str]:
-    return [name for name in (claim.id, claim.better, claim.worse, *claim.series) if name is not None]
+    lending = claim.pool.claims if claim.pool is not None else ()
+    return [name for name in (claim.id, claim.better, claim.worse, *claim.series, *lending) if name is not None]
 
 
 def _why_unmeasured(claim: Claim, checks: Mapping[str, Check]) -> str:

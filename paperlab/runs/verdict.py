@@ -28,6 +28,7 @@ from paperlab.runs import decisions, inference, protocol
 from paperlab.runs.decisions import Standing, content_hash
 from paperlab.runs.evidence import Evidence, Today, caveats, gather
 from paperlab.runs.inference import ALPHA, Decision, Region, Sample
+from paperlab.runs.pooling import Pooled, pool
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def judge(
     for part, evidence in zip(parts, found, strict=True):
         if not evidence.by_seed:
             return _nothing_counts(claim, part, evidence, unmeasured)
-    return _weigh(claim, parts, found, own, alpha)
+    lent = [gather(each, mine, today or Today()) for each in _lending(claim, claims or {}, by_id)]
+    return _weigh(claim, parts, found, lent=lent, own=own, alpha=alpha)
 
 
 def computed_from(claim: Claim, judgement: Judgement, alpha: float = ALPHA) -> dict[str, Any]:
@@ -116,13 +118,28 @@ def _nothing_counts(claim: Claim, part: Claim, evidence: Evidence, unmeasured: s
     return _without(claim, VerdictKind.NOT_ATTEMPTED, reason)
 
 
+def _lending(claim: Claim, claims: Mapping[str, Claim], standings: Mapping[str, Standing]) -> list[Claim]:
+    """The claims whose recipes may lend this one their spread."""
+    names = claim.pool.claims if claim.pool is not None else ()
+    known = [claims[name] for name in names if name in claims]
+    return [each for each in known if each.id not in standings or not standings[each.id].retracted]
+
+
 def _retracted_part(claim: Claim, parts: Sequence[Claim], standings: Mapping[str, Standing]) -> str:
     """Why a relation can't be judged: a claim of it does not stand where it was said to."""
     gone = [part.id for part in parts if part is not claim and part.id in standings and standings[part.id].retracted]
     return f"it runs through {gone[0]}, which is {standings[gone[0]].refusal}" if gone else ""
 
 
-def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence], own: Standing, alpha: float) -> Judgement:
+def _weigh(
+    claim: Claim,
+    parts: Sequence[Claim],
+    found: Sequence[Evidence],
+    *,
+    lent: Sequence[Evidence],
+    own: Standing,
+    alpha: float,
+) -> Judgement:
     region = _region(claim)
     values: Sample | None = None
     if claim.kind is ClaimKind.STRUCTURAL:
@@ -132,7 +149,10 @@ def _weigh(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence], own:
         if values is None:
             reason = "no seed ran the whole series: a slope needs every claim of it from one seed"
             return _without(claim, VerdictKind.INCONCLUSIVE, reason, seeds_needed=1)
-        verdict = _decided(claim, values, region, alpha)
+        common = _common(claim, values, lent)
+        verdict = _decided(claim, common.sample, region, alpha)
+        verdict = replace(verdict, reason=verdict.reason + common.said)
+        found = [*found, *lent] if common.sample is not values else found
     used = tuple(item for evidence in found for item in evidence.used)
     runs = tuple(dict.fromkeys(item.run_id for item in used if item.run_id))
     caveat = f"; {own.caveat}" if own.caveat else ""
@@ -185,6 +205,20 @@ def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence]) -> 
         ]
         return inference.sample(slopes) if slopes else None
     return inference.sample(found[0].values, step)
+
+
+def _common(claim: Claim, values: Sample, lent: Sequence[Evidence]) -> Pooled:
+    """The sample with the spread that it shares with others, where the claim says so and they hold today."""
+    if claim.pool is None:
+        return Pooled(values, "")
+    others = [
+        inference.sample(
+            evidence.values, max(protocol.resolution(item.metric, item.unit, item.n) for item in evidence.used)
+        )
+        for evidence in lent
+        if evidence.by_seed and not evidence.outdated
+    ]
+    return pool(values, others, claim.pool.why)
 
 
 def _decided(claim: Claim, values: Sample, region: Region, alpha: float) -> Verdict:

@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from paperlab.entities import Claim, Measurement, Tolerance, VerdictKind
-from paperlab.runs import inference, verdict
+from paperlab.entities import Claim, Measurement, Pool, Tolerance, VerdictKind
+from paperlab.runs import inference, pooling, verdict
 from tests.paperlab.runs.test_verdict import (
     AT_LEAST,
     BETTER,
@@ -151,3 +151,77 @@ def test_the_number_of_seeds_asked_for_decides_at_the_stated_power(mean: float, 
         undecided += kind is VerdictKind.INCONCLUSIVE
     # 0.02: the plan works on a grid of 5 % steps.
     assert 1 - undecided / sets >= inference.POWER - 0.02 - 3 * math.sqrt(0.16 / sets)
+
+
+# --- a spread that several recipes have in common -------------------------------------------------------------------
+
+LENDING = tuple(
+    replace(CLAIM, id=f"2401.00001:other-{n}", recipe=f"other-{n}", protocol=CLAIM.protocol) for n in range(4)
+)
+POOLED = replace(CLAIM, pool=Pool(tuple(claim.id for claim in LENDING), "the same architecture at other sizes"))
+POOL_CLAIMS = {**CLAIMS, **{claim.id: claim for claim in LENDING}}
+
+
+def pooled_runs(mean: float) -> Runs:
+    """The claim's seeds at `mean`, and three seeds of each of the others wherever those lie."""
+
+    def draw(rng: np.random.Generator, n: int) -> list[Measurement]:
+        own = seeds(rng.normal(mean, SPREAD, n).tolist(), POOLED)
+        lent = [seeds(rng.normal(20.0 + at, SPREAD, 3).tolist(), claim) for at, claim in enumerate(LENDING)]
+        return [*own, *(item for each in lent for item in each)]
+
+    return draw
+
+
+def pooled_rates(n: int, mean: float, sets: int) -> dict[VerdictKind, float]:
+    rng, draw = np.random.default_rng(n), pooled_runs(mean)
+    kinds = Counter(verdict.judge(POOLED, draw(rng, n), claims=POOL_CLAIMS).verdict.kind for _ in range(sets))
+    return {kind: count / sets for kind, count in kinds.items()}
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_with_a_common_spread_reproduced_comes_out_at_most_at_the_rate_alpha(n: int) -> None:
+    found = pooled_rates(n, 27.8, SETS // 5)  # through the whole judgement; below, 10,000 sets through the tests alone
+    assert found.get(VerdictKind.REPRODUCED, 0.0) <= ALPHA + slack(SETS // 5)
+
+
+def test_a_common_spread_decides_more_often() -> None:
+    alone = rates(CLAIM, value_runs(CLAIM, 27.3), n=3, sets=1000)[VerdictKind.REPRODUCED]
+    assert pooled_rates(3, 27.3, 1000)[VerdictKind.REPRODUCED] > alone + 0.05
+
+
+def test_one_seed_never_reproduces_whatever_others_lend() -> None:
+    assert set(pooled_rates(1, 27.3, 1000)) == {VerdictKind.INCONCLUSIVE}
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize(
+    ("own", "others", "most"),
+    [
+        (1.0, (1.0, 1.0, 1.0, 1.0), ALPHA),
+        (pooling.MOST_RATIO, (1.0, 1.0, 1.0, 1.0), ALPHA),
+        (1.0, (0.5, 1.0, 1.5, 2.0), ALPHA),
+        (1.5, (1.0, 1.0, 1.0, 1.0), 2 * ALPHA),
+        (2.0, (1.0, 1.0, 1.0, 1.0), 2 * ALPHA),
+        (3.0, (1.0, 1.0, 1.0, 1.0), 2 * ALPHA),
+        (10.0, (1.0, 1.0, 1.0, 1.0), 2 * ALPHA),
+        (1.0, (0.01, 0.01, 0.01, 1.0), 2 * ALPHA),
+        (2.0, (0.1, 0.1, 0.1, 3.0), 2 * ALPHA),
+    ],
+)
+def test_spreads_that_are_not_alike_keep_the_stated_bound(
+    n: int, own: float, others: tuple[float, ...], most: float
+) -> None:
+    """At the edge of a bound, 10,000 sets: where the own seeds vary more than those that lend, and at random."""
+    rng = np.random.default_rng(n)
+    mine = rng.normal(0.0, own, (SETS, n))
+    theirs = rng.normal(0.0, np.array(others)[:, None], (SETS, len(others), 3))
+    region = inference.Region(0.0, math.inf)
+    means, sds = mine.mean(axis=1).tolist(), mine.std(axis=1, ddof=1).tolist()
+    lent = theirs.std(axis=2, ddof=1).tolist()
+    inside = 0
+    for mean, sd, spreads in zip(means, sds, lent, strict=True):
+        given = [inference.Sample(0.0, spread, 3, spread, 2) for spread in spreads]
+        sample = pooling.pool(inference.Sample(mean, sd, n, sd / math.sqrt(n), n - 1), given, "ours").sample
+        inside += inference.decide(sample, region) is inference.Decision.INSIDE
+    assert inside / SETS <= most + 3 * math.sqrt(most * (1 - most) / SETS)
