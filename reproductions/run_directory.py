@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from reproductions import run_files
 from reproductions.registry import InvalidInput, ReproductionError, TryAgain
-from reproductions.run_files import sync_folder, write_whole
+from reproductions.run_files import home, sync_folder, write_whole
 
 if sys.platform != "win32":
     import fcntl
@@ -51,18 +51,6 @@ _CHECKPOINT = re.compile(r"step-\d+")
 
 class Busy(TryAgain):
     """Another process is writing this run (exit 75)."""
-
-
-def home(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where paperlab keeps its state: PAPERLAB_HOME, or `paperlab` in the platform's folder for user data."""
-    if explicit := environ.get("PAPERLAB_HOME"):
-        return Path(explicit).expanduser()
-    user = Path.home()
-    if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or user / "AppData" / "Local") / "paperlab"
-    if platform == "darwin":
-        return user / "Library" / "Application Support" / "paperlab"
-    return Path(environ.get("XDG_DATA_HOME") or user / ".local" / "share") / "paperlab"
 
 
 def new_run_id(now: datetime, recipe: str, tier: str, token: str) -> str:

@@ -1,4 +1,4 @@
-"""Files of a run: written whole, hashed, added up at its end; and the lock on the folder that runs lie in.
+"""Files of a run: where they lie, written whole, hashed, added up at its end; and the lock on the folder of runs.
 
 Standard library only.
 """
@@ -17,6 +17,18 @@ if sys.platform != "win32":
     import fcntl
 
 _RECORDS = ("run.json", "metrics.jsonl", "samples.jsonl", "events.jsonl")
+
+
+def home(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Where paperlab keeps its state: PAPERLAB_HOME, or `paperlab` in the platform's folder for user data."""
+    if explicit := environ.get("PAPERLAB_HOME"):
+        return Path(explicit).expanduser()
+    user = Path.home()
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or user / "AppData" / "Local") / "paperlab"
+    if platform == "darwin":
+        return user / "Library" / "Application Support" / "paperlab"
+    return Path(environ.get("XDG_DATA_HOME") or user / ".local" / "share") / "paperlab"
 
 
 def write_whole(path: Path, content: bytes) -> None:
