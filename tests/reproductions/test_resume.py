@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import record
-from reproductions import registry
+from reproductions import registry, run_directory
 from reproductions.engine.interrupts import PreEmpted
+from reproductions.registry import NotReady
 from reproductions.run_directory import RunDirectory, find_runs
 
 from .tiny_paper.running import NOW, PACKAGE, ROOT, finish, only_run, outcome, start, train, wait_for
@@ -225,6 +227,29 @@ def test_a_full_disk_is_said_and_leaves_a_run_that_goes_on_once_there_is_room(tm
     assert run.events()[-1]["event"] == "failed"
     assert "File too large" in run.events()[-1]["why"]
     assert outcome(train(tmp_path, fingerprint=fingerprint)) == outcome(undisturbed)
+
+
+@pytest.mark.parametrize("file", ["metrics.jsonl", "samples.jsonl", "events.jsonl"])
+def test_a_disk_that_fills_in_the_middle_of_a_line_ends_in_4_and_costs_no_bit(tmp_path, undisturbed, monkeypatch, file):
+    flush = run_directory._Appender.flush
+    left = {"writes": {"metrics.jsonl": 1, "samples.jsonl": 0, "events.jsonl": 3}[file]}
+
+    def full(appender: run_directory._Appender) -> None:
+        if appender._path.name == file and appender._pending:
+            if left["writes"] == 0:
+                appender._file.write(bytes(appender._pending[:20]))
+                del appender._pending[:20]
+                raise OSError(errno.ENOSPC, "No space left on device", str(appender._path))
+            left["writes"] -= 1
+        flush(appender)
+
+    monkeypatch.setattr(run_directory._Appender, "flush", full)
+    with pytest.raises(NotReady, match=f"no room to write below .*{file}") as refused:
+        train(tmp_path)
+    assert refused.value.exit_code == 4
+    monkeypatch.undo()
+    assert only_run(tmp_path).status() != "finished"
+    assert outcome(train(tmp_path)) == outcome(undisturbed)
 
 
 def kill_until(words: list[str], runs_dir: Path, kills: int, longest: float, rng: random.Random) -> list[int]:
