@@ -48,6 +48,7 @@ def add(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be given more than once."),
     ] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="Train on so many GPUs; with --device cpu: so many processes.")] = 1,
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the queue.")] = "",
     json_: Json = False,
     quiet: Quiet = False,
@@ -58,7 +59,7 @@ def add(
     """
     place = settings.load()
     chosen = naming.parse(seeds)
-    request = launch.Request(recipe, tier, 1, tuple(changes or ()))
+    request = launch.Request(recipe, tier, 1, tuple(changes or ()), gpus=gpus)
     overrides.check(request)
     engine = library_database.open_or_create(place)
     why = {"claims": [], "reason": arguments.text(reason, "--reason"), "by": "add"}
@@ -216,8 +217,7 @@ def run_(
                 for outcome in working:
                     done.append(_told(place, engine, outcome, json_=json_, quiet=quiet))
                     if outcome.stops:
-                        said = outcome.entry.message or "asked to stop"
-                        stopped = TryAgain(f"stopped: {said}", "the next worker goes on with it", reason="interrupted")
+                        stopped = _why_stopped(outcome)
     except TryAgain as error:
         stopped = error
     with read_only(engine) as reading:
@@ -236,6 +236,13 @@ def run_(
         raise typer.Exit(code)
 
 
+def _why_stopped(outcome: queue.Outcome) -> TryAgain:
+    reason = "interrupted" if outcome.ended.asked_to_stop else "budget"
+    if outcome.entry.state != store.WAITING:
+        return TryAgain("asked to stop, after the last entry had ended", "the same command goes on", reason=reason)
+    return TryAgain(outcome.entry.message or "stopped", "the next worker goes on with it", reason=reason)
+
+
 def _told(place: Settings, engine: Engine, outcome: queue.Outcome, *, json_: bool, quiet: bool) -> dict[str, Any]:
     """Index and judge the run of an entry that ended, and show a line of it.  A run is safe where that fails."""
     entry = outcome.entry
@@ -248,10 +255,6 @@ def _told(place: Settings, engine: Engine, outcome: queue.Outcome, *, json_: boo
                 verdicts = findings.judge(
                     writing, library.load(), measured, home=place.home, now=library_database.utc_now()
                 )
-        except TryAgain as error:
-            if error.reason == "interrupted":
-                raise
-            output.talk(f"not indexed yet: {error.message}; then: paperlab runs index")
         except PaperlabError as error:
             output.talk(f"the run is safe in {outcome.ended.path}, but was not judged: {error.message}")
     if not json_ and not quiet:

@@ -13,6 +13,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import forecast, output, verdict_table
+from paperlab.cli.stopping import stoppable
 from paperlab.entities import Claim, Run, Verdict
 from paperlab.errors import TRY_AGAIN, PaperlabError
 from paperlab.library import claims as library
@@ -41,17 +42,18 @@ def train(place: settings.Settings, request: launch.Request, chosen: tuple[int, 
     overrides.check(request)
     done: list[launch.Ended] = []
     began, left = time.monotonic(), request.max_seconds  # the time is for all of them together
-    for at, seed in enumerate(chosen, start=1):
-        output.talk(f"seed {seed}, {at} of {len(chosen)}", quiet=request.quiet or json_)
-        asked = replace(request, seed=seed, max_seconds=left)
-        ended = launch.run(forecast.kept_with(place, asked), home=place.home)
-        done.append(ended)
-        if ended.exit_code != 0 or (ended.asked_to_stop and at < len(chosen)):
-            break
-        if request.max_seconds is not None:
-            left = request.max_seconds - (time.monotonic() - began)
-            if left <= 0:
+    with stoppable("the same command goes on"):
+        for at, seed in enumerate(chosen, start=1):
+            output.talk(f"seed {seed}, {at} of {len(chosen)}", quiet=request.quiet or json_)
+            asked = replace(request, seed=seed, max_seconds=left)
+            ended = launch.run(forecast.kept_with(place, asked), home=place.home)
+            done.append(ended)
+            if ended.exit_code != 0 or (ended.asked_to_stop and at < len(chosen)):
                 break
+            if request.max_seconds is not None:
+                left = request.max_seconds - (time.monotonic() - began)
+                if left <= 0:
+                    break
     code = done[-1].exit_code or (TRY_AGAIN if len(done) < len(chosen) else 0)
     stopped = None if code == 0 else _stopped(done, chosen)
     try:

@@ -12,16 +12,22 @@ from paperlab.errors import TryAgain
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGUSR1")
 
 
+class Stopped(BaseException):
+    """No Exception: nothing that goes on after an error may take this for one."""
+
+
 @contextmanager
 def stoppable(hint: str) -> Iterator[None]:
-    """Within it, these signals raise TryAgain (exit 75) with `hint` instead of ending the process on the spot."""
+    """Within it, these signals end in TryAgain (exit 75) with `hint` instead of ending the process on the spot."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise TryAgain(f"stopped by {signal.Signals(number).name}", hint, reason="interrupted")
+        raise Stopped(signal.Signals(number).name)
 
     before = {number: signal.signal(number, stop) for name in _SIGNALS if (number := getattr(signal, name, None))}
     try:
         yield
+    except Stopped as stopped:
+        raise TryAgain(f"stopped by {stopped}", hint, reason="interrupted") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -51,6 +51,7 @@ def sweep(
         bool, typer.Option("--dry-run", help="Show the grid, what is finished of it and what the rest would take.")
     ] = False,
     queued: Annotated[bool, typer.Option("--queue", help="Put what is not finished into the queue instead.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="Train on so many GPUs; with --device cpu: so many processes.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.  1 repeats to the last bit.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -75,7 +76,7 @@ def sweep(
         many = f"{len(cells)} cells with {len(chosen)} seeds are {len(cells) * len(chosen)} runs"
         raise InvalidInput(f"{many}, more than {sweeps.MOST_RUNS}", "fewer values, or fewer seeds")
     place = settings.load()
-    request = launch.Request(recipe, tier, device=device, threads=threads, quiet=quiet or json_)
+    request = launch.Request(recipe, tier, device=device, threads=threads, quiet=quiet or json_, gpus=gpus)
     about = {"recipe": recipe, "tier": tier, "axes": axes, "seeds": chosen}
     if dry_run:
         sweep_table.show_plan(_plan(place, cells, request), chosen, about, json_=json_)

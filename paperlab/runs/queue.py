@@ -55,7 +55,6 @@ def put(
     *,
     home: Path,
     now: datetime,
-    gpus: int = 0,
 ) -> list[Put]:
     """Put these runs into the queue, each with what is known of its time; all of them or none.
 
@@ -76,7 +75,7 @@ def put(
                 request.tier,
                 request.seed,
                 overrides.parse(request.overrides),
-                gpus,
+                request.gpus,
                 why,
                 predicted[key],
             )
@@ -146,7 +145,8 @@ def _run(
     now: Callable[[], datetime],
 ) -> Outcome:
     changes = overrides.words(entry.overrides)
-    asked = replace(request, recipe=entry.recipe, tier=entry.tier, seed=entry.seed, overrides=changes)
+    gpus = max(1, entry.gpus)  # entries from before there was a choice have 0
+    asked = replace(request, recipe=entry.recipe, tier=entry.tier, seed=entry.seed, overrides=changes, gpus=gpus)
     try:
         ended = run(asked)
     except BaseException as error:  # a Ctrl-C too: whatever ends this worker, the entry must not look taken

@@ -27,9 +27,10 @@ class Wanted:
     tier: str
     seed: int
     overrides: Mapping[str, str] = field(default_factory=dict)
-    gpus: int = 0
+    gpus: int = 1
+    """Processes, each on a GPU of its own where there are some."""
     why: Mapping[str, Any] = field(default_factory=dict)
-    """ {"claims": [...], "reason": ..., "by": "add" or "fill"}."""
+    """ {"claims": [...], "reason": ..., "by": "add", "sweep" or "fill"}, and of "fill" what it was worth."""
     predicted: Mapping[str, Any] = field(default_factory=dict)
     """What it was expected to cost: seconds, device_hours and their unit, bytes, and the basis."""
 
@@ -59,7 +60,8 @@ class Entry:
     def words(self) -> str:
         """ "transformer-base --tier smoke --seed 2 --set optim.lr=0.5"."""
         changes = "".join(f" --set {name}={value}" for name, value in self.overrides.items())
-        return f"{self.recipe} --tier {self.tier} --seed {self.seed}{changes}"
+        many = f" --gpus {self.gpus}" if self.gpus > 1 else ""
+        return f"{self.recipe} --tier {self.tier} --seed {self.seed}{changes}{many}"
 
 
 def add(session: Session, wanted: Wanted, now: datetime) -> tuple[Entry, bool]:

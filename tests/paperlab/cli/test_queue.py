@@ -11,7 +11,7 @@ import pytest
 
 from paperlab.cli import arguments
 from paperlab.errors import InvalidInput
-from paperlab.runs import launch, queue
+from paperlab.runs import launch, predict, queue
 from reproductions import registry
 from tests.paperlab.cli.test_claims import accuracy
 from tests.paperlab.runs import directories
@@ -70,6 +70,13 @@ def test_what_waits_already_is_not_put_there_twice(paperlab: Any, home: Path) ->
     assert [(entry["id"], entry["is_new"]) for entry in again["entries"]] == [(1, False), (2, True)]
     assert (again["new"], again["served"]) == (1, False)
     assert again["entries"][0]["overrides"] == {"optim.lr": "0.1"}
+
+
+def test_an_entry_asks_for_as_many_gpus_as_it_was_given(paperlab: Any, trained: list[launch.Request]) -> None:
+    assert paperlab(*ADD, "--gpus", "2").out == "1  claimed-next --tier smoke --seed 1 --gpus 2\n"
+    paperlab(*ADD, "--seeds", "2,2")
+    paperlab("queue", "run")
+    assert [request.gpus for request in trained] == [2, 1]
 
 
 def test_while_a_worker_is_there_nobody_is_told_to_start_one(paperlab: Any, home: Path) -> None:
@@ -138,6 +145,16 @@ def test_asked_to_stop_between_two_trainings_a_worker_gives_back_what_it_took(
     (entry,) = paperlab("queue", "ls", "--json").json["entries"]
     assert (entry["state"], entry["worker"]) == ("waiting", {})
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_asked_to_stop_while_a_prediction_is_looked_up_a_worker_begins_no_training(
+    paperlab: Any, trained: list[launch.Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paperlab(*ADD)
+    monkeypatch.setattr(predict, "predict", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    assert paperlab("queue", "run").code == 75
+    assert trained == []
+    assert paperlab("queue", "ls", "--json").json["entries"][0]["state"] == "waiting"
 
 
 @pytest.mark.parametrize(("code", "state"), [(3, "failed"), (4, "waiting")])
