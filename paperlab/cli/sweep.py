@@ -57,7 +57,7 @@ def sweep(
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
 ) -> None:
-    """Train a recipe with every combination of these values, and rank them by a validation metric.
+    """Train a recipe over a grid of its fields, and rank the cells by a validation metric.
 
     The same command goes on where it was stopped, and shows the table again where all is finished.  A cell whose
     training fails is passed over and named; the command then ends with exit code 1.
