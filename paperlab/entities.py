@@ -294,7 +294,10 @@ class Claim:
     worse: str | None = None
     """For an ordering: the two claims it compares."""
     series: Mapping[str, float] = field(default_factory=dict)
-    """For a trend: the claims it runs through, each with its place on the axis (model size, steps, ...)."""
+    """For a trend: the claims it runs through, each with its place on the axis (model size, steps, ...).
+
+    Empty where one run goes through the whole series, and measures the slope itself.
+    """
     source_version: int | None = None
     pool: Pool | None = None
 

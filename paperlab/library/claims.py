@@ -205,6 +205,9 @@ class _Parser:
         return str(recipe), str(tier)
 
     def _series(self) -> dict[str, float]:
+        """The claims that a trend runs through; none where each run measures the slope itself."""
+        if "series" not in self._entry:
+            return {}
         series = {name: self._as_number(f"series.{name}", value) for name, value in self._table("series").items()}
         if len(set(series.values())) < 2:
             raise self._wrong(

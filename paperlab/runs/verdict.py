@@ -95,7 +95,7 @@ def parts_of(claim: Claim, claims: Mapping[str, Claim]) -> list[Claim]:
     """The claims whose measurements decide: the claim itself, or those that it relates to each other."""
     if claim.kind is ClaimKind.ORDERING:
         return [claims[name] for name in (claim.better, claim.worse) if name is not None]
-    if claim.kind is ClaimKind.TREND:
+    if claim.kind is ClaimKind.TREND and claim.series:
         return [claims[name] for name in claim.series]
     return [claim]
 
@@ -196,7 +196,7 @@ def _sample(claim: Claim, parts: Sequence[Claim], found: Sequence[Evidence]) -> 
         if better.keys() == worse.keys():
             return inference.sample([value - worse[seed] for seed, value in better.items()], step)
         return inference.difference(list(better.values()), list(worse.values()), step)
-    if claim.kind is ClaimKind.TREND:
+    if claim.kind is ClaimKind.TREND and claim.series:
         axis = [claim.series[part.id] for part in parts]
         whole = [seed for seed in found[0].by_seed if all(seed in evidence.by_seed for evidence in found)]
         slopes = [

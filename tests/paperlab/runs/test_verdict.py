@@ -198,6 +198,16 @@ def test_a_trend_takes_one_slope_from_each_seed_that_ran_the_whole_series() -> N
     assert "no seed ran the whole series" in judged(TREND, scattered).reason
 
 
+def test_a_trend_without_a_series_is_a_slope_that_each_run_measured_itself() -> None:
+    rising = replace(TREND, series={})
+    found = judged(rising, seeds([0.4, 0.5, 0.6], rising))
+    assert (found.kind, found.seeds) == (VerdictKind.REPRODUCED, 3)
+    assert found.measured == pytest.approx(0.5)
+    quadratic = replace(rising, relation=None, value=2.0, tolerance=Tolerance(0.2, "ours"))
+    assert judged(quadratic, seeds([1.98, 2.0, 2.05], quadratic)).kind is VerdictKind.REPRODUCED
+    assert judged(quadratic, seeds([1.0, 1.02, 1.01], quadratic)).kind is VerdictKind.DIFFERS
+
+
 def test_a_trend_with_a_slope_is_a_value_of_that_slope() -> None:
     claim = replace(TREND, relation=None, value=1.0, tolerance=Tolerance(0.3, "read off a plot"))
     points = [
