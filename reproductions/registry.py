@@ -19,13 +19,14 @@ import tokenize
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reproductions.engine.recipe import Recipe
 
-PACKAGES = ("reproductions.transformer", "reproductions.gpt")
+PACKAGES = ("reproductions.transformer", "reproductions.gpt", "reproductions.attention")
 TIERS = ("full", "mini", "smoke")
 
 # They record what happened and cannot change what is computed, so a run survives their changes.
@@ -247,24 +248,23 @@ def fingerprint(
 def _code_fingerprint(package: str, root: Path | None) -> str:
     roots = {"reproductions", package.partition(".")[0]}
     queue = [f"{package}.task", f"{package}.recipes", "reproductions.engine.trainer"]
-    sources: dict[str, tuple[str, ast.Module]] = {}
+    sources: dict[str, tuple[ast.Module, tuple[str, ...]]] = {}
     named: dict[str, set[str]] = {}  # module to the names that others import from it; "*" is all of it
     while queue:
         module = queue.pop()
         if module in sources or module in _NOT_FINGERPRINTED or module.partition(".")[0] not in roots:
             continue
         path = _source_file(module, root)
-        source = path.read_text(encoding="utf-8")
-        sources[module] = source, ast.parse(source)
+        sources[module] = _parsed(path.read_text(encoding="utf-8"))
         within = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        for imported, name in _imports(sources[module][1], within, root):
+        for imported, name in _imports(sources[module][0], within, root):
             queue.append(imported)
             named.setdefault(imported, set()).add(name)
     digest = hashlib.sha256()
     for module in sorted(sources):
-        lines = _without_prose(*sources[module])
+        tree, lines = sources[module]
         if module.endswith(".recipes") and "*" not in named.get(module, set()):
-            lines = _defining(sources[module][1], lines, named.get(module, set()))
+            lines = _defining(tree, lines, named.get(module, set()))
         text = "\n".join(line.rstrip() for line in lines if line.strip())
         digest.update(f"{module}\n{text}\n".encode())
     return digest.hexdigest()
@@ -337,6 +337,13 @@ def _imports(tree: ast.Module, package: str, root: Path | None) -> Iterator[tupl
                 yield (f"{base}.{alias.name}", "*") if is_module else (base, alias.name)
 
 
+@lru_cache(maxsize=256)
+def _parsed(source: str) -> tuple[ast.Module, tuple[str, ...]]:
+    """The tree, and the lines without prose.  Kept, because each reproduction stands on the same modules."""
+    tree = ast.parse(source)
+    return tree, tuple(_without_prose(source, tree))
+
+
 def _without_prose(source: str, tree: ast.Module) -> list[str]:
     """The lines of the source, comments and docstrings emptied: what is left can change results."""
     lines = source.splitlines()
@@ -354,7 +361,7 @@ def _without_prose(source: str, tree: ast.Module) -> list[str]:
     return lines
 
 
-def _defining(tree: ast.Module, lines: list[str], names: Iterable[str]) -> list[str]:
+def _defining(tree: ast.Module, lines: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
     """The lines of the statements that define `names`, and those that they refer to in turn."""
     defining: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
@@ -367,7 +374,7 @@ def _defining(tree: ast.Module, lines: list[str], names: Iterable[str]) -> list[
                 kept.add(node)
                 wanted += _names(node)
     spans = sorted((_first_line(node), node.end_lineno or node.lineno) for node in kept)
-    return [line for first, last in spans for line in lines[first - 1 : last]]
+    return tuple(line for first, last in spans for line in lines[first - 1 : last])
 
 
 def _defines(node: ast.stmt) -> list[str]:

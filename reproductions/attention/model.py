@@ -1,10 +1,15 @@
-"""Scaled dot-product and multi-head attention.  "Attention Is All You Need", arXiv 1706.03762, section 3.2.
+"""Attention: additive (Bahdanau et al., arXiv 1409.0473, section A.1.2), then scaled dot-product and multi-head
+("Attention Is All You Need", arXiv 1706.03762, section 3.2).
 
-``attend_readable`` is the paper's equation (1) in its steps; ``attend`` is the same function through PyTorch's fused
-kernel, and a test holds the two together.  Everything else calls ``attend``.
+All have four steps: project to queries, keys and values; score each query against each key; softmax; weighted sum of
+the values.  ``attend_readable`` is equation (1) of 1706.03762 in its steps; ``attend`` is the same function through
+PyTorch's fused kernel, which never holds all scores at once, and tests hold the two together, in their gradients too.
+Everything else calls ``attend``.
 
-Shapes: B batch, T queries, S keys and values, D d_model, H heads, K d_key (d_k), U d_value (d_v).
-Masks are boolean and broadcast to (B, H, T, S); True marks a pair that may attend.
+Shapes: B batch, T queries, S keys and values, D d_model, H heads, K d_key (d_k), U d_value (d_v); for additive
+attention N hidden size of the decoder, M of an annotation, A of the alignment model.
+Masks are boolean and broadcast to (B, H, T, S), for additive attention to (B, T, S); True marks a pair that may attend.
+A query that may attend to nothing gets weights of 0, and so the output 0.
 """
 
 from __future__ import annotations
@@ -26,14 +31,58 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Tensor
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
+def masked_softmax(scores_xTS: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax over the keys that may be attended to; all 0 where there are none."""
+    if mask is None:
+        return scores_xTS.softmax(dim=-1)
+    # Not -inf: a row of nothing but -inf would be nan, and its gradient too.
+    least = torch.finfo(scores_xTS.dtype).min
+    return scores_xTS.masked_fill(~mask, least).softmax(dim=-1).masked_fill(~mask, 0.0)
+
+
+def additive_scores(queries_xTA: Tensor, keys_xSA: Tensor, v_A: Tensor) -> Tensor:
+    """v^T tanh(query + key) of every pair, (..., T, S).  All hidden layers exist at once: (..., T, S, A)."""
+    scores_xTS: Tensor = (queries_xTA[..., :, None, :] + keys_xSA[..., None, :, :]).tanh() @ v_A
+    return scores_xTS
+
+
+class AdditiveAttention(nn.Module):
+    """The alignment model of 1409.0473, section A.1.2: a feed-forward network with one hidden layer scores each pair.
+
+    e_ij = v_a^T tanh(W_a s_(i-1) + U_a h_j); alpha_ij = softmax over j, equation (6); c_i = sum of alpha_ij h_j,
+    equation (5).  s are states of the decoder (the queries), h annotations of the source (keys and values in one).
+    """
+
+    def __init__(self, d_query: int, d_annotation: int, d_hidden: int) -> None:
+        super().__init__()
+        self.w_a = nn.Parameter(torch.randn(d_hidden, d_query) * 0.001)  # section B.1: variance 0.001^2
+        self.u_a = nn.Parameter(torch.randn(d_hidden, d_annotation) * 0.001)
+        self.v_a = nn.Parameter(torch.zeros(d_hidden))  # section B.1
+
+    def keys(self, annotations_BSM: Tensor) -> Tensor:
+        """U_a h_j, (B, S, A): the same at every step of the decoder, so section A.1.2 computes it once."""
+        return annotations_BSM @ self.u_a.T
+
+    def forward(
+        self, states_BTN: Tensor, annotations_BSM: Tensor, mask: Tensor | None = None, keys_BSA: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Contexts c, (B, T, M), and weights alpha, (B, T, S).  A recurrent decoder asks with T = 1 at each step."""
+        # 1. project
+        queries_BTA = states_BTN @ self.w_a.T
+        keys_BSA = self.keys(annotations_BSM) if keys_BSA is None else keys_BSA
+        # 2. score
+        scores_BTS = additive_scores(queries_BTA, keys_BSA, self.v_a)
+        # 3. softmax, 4. weighted sum
+        weights_BTS = masked_softmax(scores_BTS, mask)
+        return weights_BTS @ annotations_BSM, weights_BTS
+
+
 def attend_readable(
     q_BHTK: Tensor, k_BHSK: Tensor, v_BHSU: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Equation (1): softmax(Q K^T / sqrt(d_k)) V.  Returns the output (B, H, T, U) and the weights (B, H, T, S)."""
     scores_BHTS = q_BHTK @ k_BHSK.transpose(-2, -1) / math.sqrt(q_BHTK.shape[-1])
-    if mask is not None:
-        scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
-    weights_BHTS = scores_BHTS.softmax(dim=-1)
+    weights_BHTS = masked_softmax(scores_BHTS, mask)
     output_BHTU = weights_BHTS @ v_BHSU
     return output_BHTU, weights_BHTS
 
@@ -146,12 +195,15 @@ class MultiHeadAttention(nn.Module):
         return self._merge(attend(q_BHTK, *keys_values, mask))
 
     def forward_readable(self, x_BTD: Tensor, memory_BSD: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The same function in four steps, for readers and tests.  Returns the output and the weights (B, H, T, S)."""
+        """The same function in four steps, for readers, tests and drawings.
+
+        Returns the output and the weights (B, H, T, S).
+        """
         # 1. project: every head gets its own queries, keys and values
-        w_q, w_k, w_v = torch.split(self.project_in.weight, self._rows)
-        q_BHTK = self._split(x_BTD @ w_q.T, self.d_key)
-        k_BHSK = self._split(memory_BSD @ w_k.T, self.d_key)
-        v_BHSU = self._split(memory_BSD @ w_v.T, self.d_value)
+        q_rows, k_rows, v_rows = self._rows
+        q_BHTK = self._split(F.linear(x_BTD, *self._rows_of_input(0, q_rows)), self.d_key)
+        k_BHSK = self._split(F.linear(memory_BSD, *self._rows_of_input(q_rows, q_rows + k_rows)), self.d_key)
+        v_BHSU = self._split(F.linear(memory_BSD, *self._rows_of_input(-v_rows, None)), self.d_value)
         # 2. scores, 3. softmax, 4. weighted sum: equation (1) in each head
         heads_BHTU, weights_BHTS = attend_readable(q_BHTK, k_BHSK, v_BHSU, mask)
         return self._merge(heads_BHTU), weights_BHTS
