@@ -11,11 +11,11 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import arguments, output
-from paperlab.entities import Digest
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.export import digest as export
 from paperlab.library import database
 from paperlab.library import digest as library
+from paperlab.news import Digest
 from paperlab.store.database import read_only, session
 
 FORMATS = {"md": export.markdown, "html": export.html}

@@ -14,9 +14,9 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
-from paperlab.entities import Digest, DigestAlert, DigestPaper, VerdictChange, Why, WhyKind
 from paperlab.export.markdown import escaped as _markdown
 from paperlab.export.visible import MAX_TITLE, visible
+from paperlab.news import Digest, DigestAlert, DigestPaper, VerdictChange, Why, WhyKind
 
 MAX_ABSTRACT = 2_000
 MAX_AUTHORS = 8

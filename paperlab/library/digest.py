@@ -19,9 +19,10 @@ from datetime import UTC, datetime, timedelta
 from filelock import FileLock, Timeout
 
 from paperlab import query as language
-from paperlab.entities import Alert, Digest, DigestAlert, DigestPaper, VerdictChange, VerdictKind, Why, WhyKind
+from paperlab.entities import Alert, VerdictKind
 from paperlab.errors import NotReady, TryAgain
 from paperlab.library import alerts, ranking, watchlists
+from paperlab.news import Digest, DigestAlert, DigestPaper, VerdictChange, Why, WhyKind
 from paperlab.query import Field, Text
 from paperlab.settings import Settings
 from paperlab.store import database, gaps, matches, news, papers, reading, shown, verdicts

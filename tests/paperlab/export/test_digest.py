@@ -13,20 +13,10 @@ from hypothesis import strategies as st
 from lxml import etree
 from markdown_it import MarkdownIt
 
-from paperlab.entities import (
-    Alert,
-    AlertKind,
-    Digest,
-    DigestAlert,
-    DigestPaper,
-    Gap,
-    VerdictChange,
-    VerdictKind,
-    Why,
-    WhyKind,
-)
+from paperlab.entities import Alert, AlertKind, Gap, VerdictKind
 from paperlab.export import digest as export
 from paperlab.export.visible import visible
+from paperlab.news import Digest, DigestAlert, DigestPaper, VerdictChange, Why, WhyKind
 from tests.paperlab.export.test_bibtex import paper
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paperlab.entities import AnnouncementKind, Profile, Verdict, VerdictKind, WhyKind
+from paperlab.entities import AnnouncementKind, Profile, Verdict, VerdictKind
 from paperlab.errors import TryAgain
 from paperlab.library import arrivals, digest, ranking, watchlists
+from paperlab.news import WhyKind
 from paperlab.settings import LLM_PROFILE
 from paperlab.store import database, reading, verdicts
 from paperlab.store.reading import Mark
