@@ -51,6 +51,7 @@ class Evaluation:
     batch_tokens: int = 4096
     validation_beam: int = 1
     samples: int = 5
+    attention_maps: int = 2  # of the samples, so many come with a drawing of where the decoder looked
 
 
 def _eq3(d_model: int, warmup_steps: int, factor: float = 1.0) -> Schedule:

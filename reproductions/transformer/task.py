@@ -15,6 +15,7 @@ from reproductions.data.parallel import Batch, BatchStream, Pairs, in_order
 from reproductions.engine import metrics
 from reproductions.engine.recipe import Recipe
 from reproductions.tokenizers.bpe import BytePairEncoding
+from reproductions.transformer import attention_maps
 from reproductions.transformer.corpus import NUMBER_WORDS, Corpus
 from reproductions.transformer.model import Transformer
 from reproductions.transformer.recipes import TABLE_3_COUNTED, TABLE_3_VOCABULARY, Data, Evaluation, Model
@@ -90,16 +91,22 @@ class Task:
         return values
 
     def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:  # noqa: ARG002 - the same at every step
-        """Translations of a few validation sentences, evenly spread over the split; the same ones at every step."""
+        """Translations of a few validation sentences, evenly spread over the split; the same ones at every step.
+
+        The first of them come with a map of the attention over their source.
+        """
         count = min(self.recipe.evaluation.samples, len(self._val_lines))
         chosen = [self._val_lines[index * len(self._val_lines) // count] for index in range(count)]
         beam = self.recipe.evaluation.beam
-        outputs = self._outputs(model, [source for source, _ in chosen], beam)
+        found = self._search(model, [source for source, _ in chosen], beam)
         decoding = {"beam": beam, "length_penalty": self.recipe.evaluation.length_penalty}
-        return [
-            {"source": source, "output": output, "reference": target, "decoding": decoding}
-            for (source, target), output in zip(chosen, outputs, strict=True)
-        ]
+        samples: list[dict[str, Any]] = []
+        for (source, target), hypothesis in zip(chosen, found, strict=True):
+            output = self.tokenizer.decode(hypothesis.tokens)
+            samples.append({"source": source, "output": output, "reference": target, "decoding": decoding})
+            if len(samples) <= self.recipe.evaluation.attention_maps:
+                samples[-1] |= self._attention_map(model, source, hypothesis)
+        return samples
 
     def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:
         """Perplexity on the validation split, and the scores of the recipe's split: the test split, where it is that,
@@ -126,17 +133,25 @@ class Task:
         )
         return losses
 
+    def _attention_map(self, model: nn.Module, source: str, hypothesis: Hypothesis) -> dict[str, Any]:
+        assert isinstance(model, Transformer)
+        drawn = attention_maps.draw(model, self.tokenizer, self._encode([source])[0], hypothesis.tokens)
+        return {} if drawn is None else {"artifacts": {"attention.svg": drawn}}
+
+    def _encode(self, sources: Sequence[str]) -> list[list[int]]:
+        """Ids of the sources, their end token included, as far as the model has room for them."""
+        room = self.recipe.model.max_positions - self.recipe.evaluation.extra_length - 1
+        return [[*ids[:room], self.tokenizer.eos] for ids in self.tokenizer.encode(sources)]
+
     def _outputs(self, model: nn.Module, sources: Sequence[str], beam: int) -> list[str]:
         return [self.tokenizer.decode(found.tokens) for found in self._search(model, sources, beam)]
 
     def _search(self, model: nn.Module, sources: Sequence[str], beam: int) -> list[Hypothesis]:
         assert isinstance(model, Transformer)
         evaluation = self.recipe.evaluation
-        room = self.recipe.model.max_positions - evaluation.extra_length - 1
-        encoded = [[*ids[:room], self.tokenizer.eos] for ids in self.tokenizer.encode(sources)]
         return translate(
             model,
-            encoded,
+            self._encode(sources),
             pad=self.tokenizer.pad,
             bos=self.tokenizer.bos,
             eos=self.tokenizer.eos,
