@@ -59,6 +59,8 @@ def renew(
         if plan.run is None:
             output.talk(f"not replayed: {plan.obstacle}; new runs renew {', '.join(plan.claims)}", quiet=quiet)
     output.talk(_summary(chosen, stale, made), quiet=quiet)
+    if others := len(stale) - len(touched):
+        output.talk(f"{others} for another reason than code: paperlab claims list --verdict stale", quiet=quiet)
 
 
 def _replay(place: Settings, engine: Engine, plan: replay.Plan, *, quiet: bool) -> Replay:

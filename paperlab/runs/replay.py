@@ -63,22 +63,25 @@ def plans(session: Session, stale: Mapping[str, Sequence[Measurement]], today: T
             wanted.setdefault((item.recipe, code), []).append(claim_id)
     found = []
     for (recipe, code), claims in sorted(wanted.items()):
-        run = _smoke_run(session, recipe, code)
-        obstacle = "" if run else f"no finished run of {recipe} --tier {TIER} was made with that code"
+        runs = _smoke_runs(session, recipe, code)
+        run = next((run for run in runs if RunDirectory(run.path).latest_checkpoint() is not None), None)
+        obstacle = ""
+        if not runs:
+            obstacle = f"no finished run of {recipe} --tier {TIER} was made with that code"
+        elif run is None:
+            obstacle = f"the final weights of {runs[0].id} are not there any more"
         found.append(Plan(recipe, code, tuple(dict.fromkeys(claims)), run, obstacle))
     return found
 
 
-def _smoke_run(session: Session, recipe: str, code: str) -> Run | None:
-    """Of the finished ones without changes, one on a CPU and few threads: that is what repeats to the last bit."""
+def _smoke_runs(session: Session, recipe: str, code: str) -> list[Run]:
+    """The finished ones without changes, first those on a CPU with few threads: they repeat to the last bit."""
     runs = [
         run
         for run in store.find(session, store.RunFilter(recipe=recipe, tier=TIER, status=RunStatus.FINISHED))
         if not run.overrides and code in (run.record.get("code"), run.fingerprint)
     ]
-    return min(
-        runs, key=lambda run: (run.device != "cpu", _threads(run) or 1, -run.created_at.timestamp()), default=None
-    )
+    return sorted(runs, key=lambda run: (run.device != "cpu", _threads(run) or 1, -run.created_at.timestamp()))
 
 
 def request(run: Run, *, quiet: bool = False, again: bool = False) -> launch.Request:

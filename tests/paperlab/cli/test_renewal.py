@@ -108,29 +108,43 @@ def test_after_a_replay_that_parts_only_what_today_s_code_measured_counts_and_th
     assert verdict_of(paperlab("claims", "list", "--json")) == (kind, reason)
 
 
-def test_without_a_smoke_run_of_the_old_code_nothing_can_be_shown(paperlab: Any, home: Path, trains: Trains) -> None:
+def test_without_a_smoke_run_of_the_old_code_or_its_weights_nothing_is_trained(
+    paperlab: Any, home: Path, trains: Trains
+) -> None:
+    other = {"recipe": "claimed-next", "fingerprint": "d" * 64, "measurements": [accuracy(0.2)]}
+    for seed in (1, 2):
+        directories.finished(home / "runs", seed=seed, **other)
+    asked = trains()
+    refused = paperlab("claims", "renew", "--json")
+    assert refused.code == 0
+    assert verdict_of(refused)[0] == "stale"
+    (obstacle,) = refused.json["not_replayed"]
+    assert obstacle["claims"] == ["claimed:accuracy"]
+    assert obstacle["why"] == "the final weights of 20261124-093002-claimed-next-smoke-7f3a are not there any more"
+    said = paperlab("claims", "renew")
+    assert "; new runs renew claimed:accuracy" in said.err
+    assert "1 stale; 0 replayed" in said.err
+    assert asked == []
+
+
+def test_a_claim_that_is_stale_for_another_reason_is_told_apart(
+    paperlab: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_of(home, 1, code=registry.fingerprint("claimed"))
+    monkeypatch.setattr(registry, "data_hashes", lambda: {"train.gz": "b" * 64})
     directories.finished(
         home / "runs",
         recipe="claimed-next",
-        seed=1,
-        fingerprint="d" * 64,
-        overrides={"optim.lr": "1"},
-        measurements=[accuracy(0.1)],
+        token="0001",
+        fingerprint=registry.fingerprint("claimed-next", "smoke"),
+        measurements=[accuracy(0.2)],
+        data={"train.gz": "a" * 64},
     )
-    for seed in (2, 3):
-        directories.finished(
-            home / "runs",
-            recipe="claimed-next",
-            seed=seed,
-            fingerprint="d" * 64,
-            measurements=[accuracy(0.2)],
-            provenance={"device": "cpu", "threads": 1},
-        )
-    asked = trains()
-    refused = paperlab("claims", "renew")
-    assert refused.code == 3  # there is a smoke run, but its weights are gone
-    assert "the final weights of" in refused.err
-    assert len(asked) == 1
+    (first,) = [path for path in (home / "runs").iterdir() if path.name.endswith("7f3a")]
+    shutil.rmtree(first)
+    said = paperlab("claims", "renew")
+    assert said.code == 0
+    assert "1 for another reason than code: paperlab claims list --verdict stale" in said.err
 
 
 def test_training_that_does_not_end_well_ends_the_command_with_its_code(
