@@ -49,5 +49,12 @@ def keep_hashes(run: RunDirectory, recorder: Recorder, found: Mapping[str, Any])
     recorder.describe({**content, "provenance": {**content["provenance"], **now}})
 
 
+def keep_size(run: RunDirectory, recorder: Recorder, parameters: int) -> None:
+    """Notes in run.json how many weights are trained."""
+    content = run.run
+    if content["provenance"].get("parameters") != parameters:
+        recorder.describe({**content, "provenance": {**content["provenance"], "parameters": parameters}})
+
+
 def _processes(count: int) -> str:
     return f"{count} process{'es' if count != 1 else ''}"

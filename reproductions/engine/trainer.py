@@ -56,6 +56,7 @@ class Loop:
         self.seconds_before, self.began = 0.0, time.monotonic()
         self.window: dict[str, torch.Tensor] = {}  # sums since the last logged loss: tokens, loss in nats, extra
         self.gradient_norm: torch.Tensor | None = None
+        self.tokens = 0.0  # real target tokens of the logged steps
 
     def begin(self) -> None:
         """Brings in the data and puts the model where the newest whole checkpoint left it."""
@@ -69,6 +70,8 @@ class Loop:
             attempt.keep_hashes(given.run, recorder, hashes)
         randomness.seed_everything(given.seed)
         self.plain = self.task.build_model().to(self.world.device)
+        if recorder is not None:
+            attempt.keep_size(given.run, recorder, sum(weight.numel() for weight in self.plain.parameters()))
         if self.train.compile == "cuda" and self.world.device.type == "cuda":
             self.plain.compile(dynamic=True)
         self.model = distributed.spread(self.world, self.plain, self.train.parallel)
@@ -149,8 +152,10 @@ class Loop:
         sums = {name: value.item() for name, value in self.window.items()}
         tokens = sums.pop("tokens")
         speed = tokens / max(time.monotonic() - self.window_began, 1e-9)
+        self.tokens += tokens
         values = {f"train/{name}": value / tokens for name, value in sums.items()}
         values |= {"train/lr": self.optimizer.param_groups[0]["lr"], "train/tokens_per_second": speed}
+        values["train/tokens"] = self.tokens
         if self.gradient_norm is not None:
             values["train/grad_norm"] = float(self.gradient_norm)
         self._record(values)
@@ -190,6 +195,7 @@ class Loop:
                 data=self.stream.position(),
                 counters={
                     "seconds": self._seconds(),
+                    "tokens": self.tokens,
                     "window": {name: value.item() for name, value in self.window.items()},
                 },
                 scheduled=scheduled,
@@ -206,6 +212,7 @@ class Loop:
         self.stream = self.task.batches(saved.state["data"])
         counters = saved.state["counters"]
         self.step, self.seconds_before = saved.step, counters["seconds"]
+        self.tokens = counters["tokens"]
         _add(self.window, counters["window"], self.world.device)
         if len(saved.rng) == self.world.size:
             randomness.restore(saved.rng[self.world.rank])

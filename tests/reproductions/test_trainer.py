@@ -267,7 +267,7 @@ def test_running_out_of_memory_is_recorded_and_says_what_helps(tmp_path, error):
 
 def test_time_that_is_used_up_ends_with_a_checkpoint_and_exit_75(tmp_path):
     with pytest.raises(PreEmpted, match="time allowed is used up") as raised:
-        train(tmp_path, changes={"data.pause": "0.05"}, max_seconds=0.2)
+        train(tmp_path, changes={"data.pause": "0.1"}, max_seconds=0.7)
     assert raised.value.exit_code == 75
     run = only_run(tmp_path)
     assert run.events()[-1]["event"] == "pre-empted"
