@@ -23,6 +23,7 @@ ADD = ("queue", "add", "claimed-next", "--tier", "smoke")
 def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[launch.Request]:
     """Trainings end at once with a finished run.  What was asked for."""
     asked: list[launch.Request] = []
+    fingerprint = registry.fingerprint("claimed-next", "smoke")
 
     def run(request: launch.Request, *, home: Path) -> launch.Ended:
         asked.append(request)
@@ -30,7 +31,7 @@ def trained(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[launch.Request]
             home / "runs",
             recipe=request.recipe,
             seed=request.seed,
-            fingerprint=registry.fingerprint(request.recipe, request.tier),
+            fingerprint=fingerprint,
             overrides=dict(word.split("=") for word in request.overrides),
             measurements=[accuracy(0.5 + request.seed / 100)],
         )
