@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -227,7 +227,8 @@ def known(replays: Iterable[Replay], recipes: Mapping[str, str]) -> tuple[dict[t
     """What replays say of older code: (equal to today's, parted from it), by recipe and fingerprint of a run.
 
     `recipes` gives the fingerprint of today's code by recipe.  Equality goes on from replay to replay, and the last
-    replay of two states of the code counts; a state that parts from today's directly is not equal to it by any detour.
+    replay of two states of the code counts; a state that parts from today's directly is not equal to it by any detour,
+    and what equals that one parts as well.
     """
     equal: dict[tuple[str, str], Replay] = {}
     parted: dict[tuple[str, str], Replay] = {}
@@ -241,18 +242,30 @@ def known(replays: Iterable[Replay], recipes: Mapping[str, str]) -> tuple[dict[t
             continue
         start = {code, *_runs_with(recipe, code)}
         differing = {other: replay for replay in mine if not replay.equal for other in _other_sides(replay, start)}
-        reached, waiting = dict[str, Replay](), list(start)
-        while waiting:
-            at = {waiting.pop()}
-            for replay in mine:
-                for other in _other_sides(replay, at) if replay.equal else ():
-                    if other not in reached and other not in start and other not in differing:
-                        reached[other] = replay
-                        waiting.append(other)
+        reached = _alike(mine, start, leaving=differing)
+        differing |= {
+            state: differing[origin]
+            for origin in list(differing)
+            for state in _alike(mine, [origin], leaving=start | reached.keys() | differing.keys())
+        }
         for states, found in ((reached, equal), (differing, parted)):
             for state, replay in states.items():
                 found |= {(recipe, name): replay for name in (state, *_runs_with(recipe, state))}
     return equal, parted
+
+
+def _alike(replays: Sequence[Replay], states: Iterable[str], *, leaving: Collection[str]) -> dict[str, Replay]:
+    """The states that equal one of these, from replay to replay, each with the one that led there."""
+    reached, waiting = dict[str, Replay](), list(states)
+    begun = set(waiting)
+    while waiting:
+        at = {waiting.pop()}
+        for replay in replays:
+            for other in _other_sides(replay, at) if replay.equal else ():
+                if other not in reached and other not in begun and other not in leaving:
+                    reached[other] = replay
+                    waiting.append(other)
+    return reached
 
 
 def _other_sides(replay: Replay, states: set[str]) -> Iterator[str]:

@@ -88,6 +88,12 @@ def test_the_last_replay_of_two_states_of_the_code_counts_and_no_detour_mends_on
     assert equal_codes(shown("a", "b"), shown("b", "c"), shown("a", "c", equal=False)) == {"b"}
 
 
+def test_what_equals_a_state_that_parts_from_today_s_parts_as_well() -> None:
+    equal, parted = replay.known([shown("a", "b"), shown("b", "c", equal=False)], {RECIPE: "c"})
+    assert {code for _, code in parted if len(code) == 1} == {"a", "b"}
+    assert equal == {}
+
+
 def test_a_replay_at_the_smoke_tier_speaks_for_runs_of_every_tier_with_the_numbers_of_today() -> None:
     equal, parted = replay.known([shown("a", "c"), shown("b", "c", equal=False)], {RECIPE: "c"})
     for tier in registry.TIERS:
