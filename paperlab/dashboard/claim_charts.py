@@ -190,3 +190,40 @@ def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | 
     figure.update_yaxes(title_text=safe(quality), autorange="reversed" if lower_is_better else True)
     figure.update_layout(showlegend=True)
     return figure
+
+
+@dataclass(frozen=True)
+class DoubtPoint:
+    """An open claim in the figure of doubt against cost."""
+
+    label: str
+    verdict: VerdictKind
+    doubt: float
+    hours: float
+    unit: str
+
+
+def doubt(points: Sequence[DoubtPoint]) -> Any:
+    """How much is in doubt against what the seeds that should settle it take: top left is where to begin."""
+    figure = go.Figure()
+    for kind, (symbol, marker, shade) in SYMBOLS.items():
+        for unit in dict.fromkeys(point.unit for point in points):
+            chosen = [point for point in points if point.verdict is kind and point.unit == unit]
+            if not chosen:
+                continue
+            figure.add_trace(
+                go.Scatter(
+                    x=[point.hours for point in chosen],
+                    y=[point.doubt for point in chosen],
+                    mode="markers",
+                    name=f"{symbol} {kind.value}, {unit}",
+                    marker={"symbol": marker, "size": 11 if unit == "GPU-hours" else 7, "color": shade},
+                    text=[safe(shortened(point.label, 90)) for point in chosen],
+                    hovertemplate="%{text}<br>doubt %{y:.2f}, %{x:.3g} " + unit + "<extra></extra>",
+                )
+            )
+    lay_out(figure, "Doubt against what would settle it", height=380)
+    figure.update_xaxes(title_text="device hours of the seeds that should decide (large marks: GPU)", type="log")
+    figure.update_yaxes(title_text="doubt (1: nothing is known)", range=[-0.05, 1.08])
+    figure.update_layout(showlegend=True)
+    return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,12 +12,28 @@ from paperlab.entities import Claim
 from paperlab.errors import InvalidInput
 from paperlab.runs import decisions, fill, judging, launch, predict, queue, structure, worth
 from paperlab.runs.fill import Budget, Cost, Filling, Group
-from paperlab.runs.worth import LeftOut, Seed
+from paperlab.runs.worth import LeftOut, Need, Seed
 from paperlab.store import queue as store
 from paperlab.store.database import Engine, Session
 from reproductions import registry
 
 _COUNT = re.compile(r"(\d+|one)\s+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What each open claim needs, which are left out and why, and what one run of each recipe and tier costs."""
+
+    needs: tuple[Need, ...]
+    left_out: tuple[LeftOut, ...]
+    costs: Mapping[tuple[str, str], Cost]
+
+    def hours(self, need: Need) -> tuple[float, str] | None:
+        """Device hours of all runs that a claim needs, and their unit; None where not known, or of two units."""
+        costs = [self.costs[run.recipe, run.tier] for run in need.runs]
+        if not costs or any(cost.hours is None for cost in costs) or len({cost.unit for cost in costs}) > 1:
+            return None
+        return sum(cost.hours or 0.0 for cost in costs), costs[0].unit
 
 
 def propose(
@@ -26,6 +43,24 @@ def propose(
 
     `tiers`: only claims whose recipes are of these.
     """
+    found = survey(session, everything, home=home)
+    needs, left_out = list(found.needs), list(found.left_out)
+    if tiers is not None:
+        wanted = set(tiers)
+        others = [need for need in needs if any(run.tier not in wanted for run in need.runs)]
+        needs = [need for need in needs if need not in others]
+        left_out += [LeftOut(need.claim_id, need.verdict, "its recipe is of another tier") for need in others]
+    waiting = [
+        Seed(entry.recipe, entry.tier, entry.seed)
+        for entry in store.find(session, (store.WAITING, store.RUNNING))
+        if not entry.overrides
+    ]
+    chosen = fill.choose(needs, found.costs, budget, queued=waiting)
+    return Filling(budget, chosen.groups, (*chosen.left_out, *left_out))
+
+
+def survey(session: Session, everything: Sequence[Claim], *, home: Path) -> Survey:
+    """The open claims, what would move their verdicts, and what that costs."""
     checks = structure.known({claim.reproduction for claim in everything}, home)
     judged = judging.judgements(session, everything, checks, among=everything)
     standings = decisions.standings(session, everything)
@@ -45,18 +80,7 @@ def propose(
             alike = []
         finished[recipe, tier] = frozenset(run.seed for run in alike)
     needs, left_out = worth.needs(everything, judged, standings, finished)
-    if tiers is not None:
-        wanted = set(tiers)
-        others = [need for need in needs if any(run.tier not in wanted for run in need.runs)]
-        needs = [need for need in needs if need not in others]
-        left_out += [LeftOut(need.claim_id, need.verdict, "its recipe is of another tier") for need in others]
-    waiting = [
-        Seed(entry.recipe, entry.tier, entry.seed)
-        for entry in store.find(session, (store.WAITING, store.RUNNING))
-        if not entry.overrides
-    ]
-    chosen = fill.choose(needs, costs, budget, queued=waiting)
-    return Filling(budget, chosen.groups, (*chosen.left_out, *left_out))
+    return Survey(tuple(needs), tuple(left_out), costs)
 
 
 def put(engine: Engine, filling: Filling, *, home: Path, now: datetime) -> list[queue.Put]:

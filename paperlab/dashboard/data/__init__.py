@@ -6,8 +6,11 @@ What only a run directory knows (a run that is training now) is read from there;
 from paperlab.dashboard.data.boards import board, boards
 from paperlab.dashboard.data.cache import now, open_database, settings
 from paperlab.dashboard.data.claims import (
+    Doubt,
     JudgedClaim,
+    claim_decisions,
     claims_of_paper,
+    doubts,
     is_paper,
     judged,
     own_bars,
@@ -51,6 +54,7 @@ from paperlab.dashboard.data.runs import RunPage, comparison, metric_names, over
 from paperlab.dashboard.data.tracker import ask, latest_receipts, open_gaps, status
 
 __all__ = [
+    "Doubt",
     "FoundPapers",
     "JudgedClaim",
     "PaperPage",
@@ -63,9 +67,11 @@ __all__ = [
     "cancel_queued",
     "categories",
     "category_months",
+    "claim_decisions",
     "claims_of_paper",
     "comparison",
     "delete_note",
+    "doubts",
     "find_papers",
     "is_paper",
     "is_ranking_ready",

@@ -11,11 +11,11 @@ import streamlit as st
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard.data import cache
 from paperlab.dashboard.data.cache import cached
-from paperlab.entities import Claim, Verdict
+from paperlab.entities import Claim, Decision, Verdict, VerdictKind
 from paperlab.errors import InvalidInput
 from paperlab.library import claims as claims_library
-from paperlab.runs import judging, structure
-from paperlab.store import database, verdicts
+from paperlab.runs import judging, proposal, structure
+from paperlab.store import database, decisions, verdicts
 from paperlab.store.verdicts import LoggedVerdict
 from reproductions import registry
 
@@ -79,6 +79,37 @@ def _claim_files() -> list[int]:
 def _checks(home: str) -> dict[str, structure.Check]:
     """Structural checks that `paperlab claims check` left on this machine, for the code of now."""
     return structure.known(registry.names(), Path(home))
+
+
+@cached
+def claim_decisions(session: database.Session) -> list[Decision]:
+    """What was confirmed and retracted, newest first."""
+    return decisions.history(session)[::-1]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An open claim: how much is in doubt (1: all), and what the seeds that should settle it take."""
+
+    claim_id: str
+    verdict: VerdictKind
+    doubt: float
+    hours: float
+    unit: str
+    why: str
+
+
+@cached
+def doubts(session: database.Session) -> list[Doubt]:
+    """The open claims whose cost is known, the dearest doubt for the least time first.  Takes some seconds."""
+    found = proposal.survey(session, claims_library.load(), home=cache.settings().home)
+    known = [(need, found.hours(need)) for need in found.needs]
+    listed = [
+        Doubt(need.claim_id, need.verdict, need.doubt, cost[0], cost[1], need.why)
+        for need, cost in known
+        if cost is not None and cost[0] > 0
+    ]
+    return sorted(listed, key=lambda each: each.doubt / each.hours, reverse=True)
 
 
 def claims_of_paper(arxiv_id: str) -> list[JudgedClaim]:

@@ -8,13 +8,15 @@ import streamlit as st
 
 from paperlab.dashboard import claim_charts, claim_list, data, links, notices
 from paperlab.dashboard.data import JudgedClaim
-from paperlab.dashboard.text import age, count, escape, plain, shortened
-from paperlab.entities import VerdictKind
+from paperlab.dashboard.text import age, count, escape, minute, number, plain, shortened
+from paperlab.entities import DecisionKind, VerdictKind
 
 TITLE = "Claims"
 
 _LOG_SHOWN = 30
 _ROWS_SHOWN = 100
+_DOUBTS_SHOWN = 20
+_DECISIONS = {DecisionKind.CONFIRMED: ":green[✔ confirmed]", DecisionKind.RETRACTED: ":red[✘ retracted]"}
 
 
 def render() -> None:
@@ -32,6 +34,8 @@ def render() -> None:
     if kind is None and source is None:
         _matrix(judged)
         _stale(judged)
+        _doubt()
+        _decisions()
         _log()
         return
     wanted = [item for item in judged if kind in (None, item.verdict.kind.value)]
@@ -78,8 +82,57 @@ def _stale(judged: Sequence[JudgedClaim]) -> None:
         return
     st.header("Stale")
     st.caption("Judged with code, data or a claim that has changed since.")
-    st.code("paperlab claims check", language=None)
+    st.code("paperlab claims check\npaperlab claims renew", language=None)
     claim_list.table(stale[:_ROWS_SHOWN])
+
+
+def _doubt() -> None:
+    """Worked out only when asked for: it takes the code's fingerprints, some seconds the first time."""
+    st.header("Where to begin")
+    if not st.toggle("doubt against device hours", key="doubt", bind="query-params"):
+        st.caption("Which open claims would be settled for the least time; working it out takes some seconds.")
+        return
+    found = data.doubts()
+    if not found:
+        notices.empty("No open claim has a recipe whose cost is known.")
+        return
+    points = [claim_charts.DoubtPoint(e.claim_id, e.verdict, e.doubt, e.hours, e.unit) for e in found]
+    st.plotly_chart(claim_charts.doubt(points), config={"displaylogo": False}, key="doubt-chart")
+    shown = found[:_DOUBTS_SHOWN]
+    st.table(
+        {
+            "Claim": [escape(each.claim_id) for each in shown],
+            "Now": [claim_list.badge(each.verdict) for each in shown],
+            "Doubt": [number(round(each.doubt, 2)) for each in shown],
+            "Cost": [f"{each.hours:.3g} {each.unit}" for each in shown],
+            "What it needs": [escape(shortened(plain(each.why), 200)) for each in shown],
+        },
+        hide_index=True,
+        border="horizontal",
+    )
+    st.caption(f"shown {len(shown)} of {count(len(found), 'open claim')} with a known cost; to queue under a budget:")
+    st.code("paperlab queue fill --budget 6gpuh --dry-run", language=None)
+
+
+def _decisions() -> None:
+    """Confirmed and retracted: by whom, why, when.  Rows are never changed."""
+    found = data.claim_decisions()
+    if not found:
+        return
+    st.header("Confirmed and retracted")
+    shown = found[:_LOG_SHOWN]
+    st.table(
+        {
+            "When": [minute(each.decided_at) for each in shown],
+            "Claim": [escape(each.claim_id) for each in shown],
+            "Decision": [_DECISIONS[each.kind] for each in shown],
+            "By": [escape(plain(each.decided_by)) or "–" for each in shown],
+            "Why": [escape(shortened(plain(each.reason), 240)) for each in shown],
+        },
+        hide_index=True,
+        border="horizontal",
+    )
+    st.caption(f"the newest {len(shown)} of {len(found)}")
 
 
 def _log() -> None:

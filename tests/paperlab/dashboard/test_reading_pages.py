@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from paperlab.dashboard import claim_charts, paper_charts
 from paperlab.dashboard.text import difference
-from paperlab.entities import VerdictKind
+from paperlab.entities import Decision, DecisionKind, VerdictKind
 from paperlab.runs.standings import Standing
+from paperlab.store import database, decisions
 from tests.paperlab.dashboard import filled
 from tests.paperlab.dashboard.test_views import said
 
@@ -23,6 +26,24 @@ def test_claims_can_be_narrowed_by_the_address(view, filled_home):
     page = view("claims", filled_home, source="1706.03762", verdict="not-attempted")
     assert not page.exception
     assert "28.4" in said(page)
+
+
+def test_open_claims_are_laid_against_what_would_settle_them(view, filled_home):
+    page = view("claims", filled_home, doubt="true")
+    assert not page.exception
+    assert not page.error
+    assert "paperlab queue fill" in said(page)
+
+
+def test_what_was_retracted_stands_on_the_page(view, filled_home, tmp_path):
+    shutil.copytree(filled_home, tmp_path / "home")
+    claim = "1706.03762:table-2:big:wmt14-en-de:bleu"
+    decision = Decision(claim, DecisionKind.RETRACTED, "not in <b>table 2</b>", "x", filled.NOW, "ada")
+    with database.session(database.open_database(filled.settings(tmp_path / "home"))) as session:
+        decisions.append(session, decision)
+    page = view("claims", tmp_path / "home")
+    assert "✘ retracted" in said(page)
+    assert "not in <b>table 2</b>" in said(page)
 
 
 def test_the_leaderboard_has_our_number_under_its_protocol(view, filled_home):
