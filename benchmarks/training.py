@@ -87,10 +87,10 @@ def nanogpt(shape: Shape, folder: Path) -> Callable[[], None]:
     """A step as nanoGPT's train.py takes it, with its own optimiser."""
     import torch
 
-    program = _program("nanogpt_model", folder / "nanoGPT" / "model.py")
+    module = program("nanogpt_model", folder / "nanoGPT" / "model.py")
     with contextlib.redirect_stdout(io.StringIO()):
-        model = program.GPT(
-            program.GPTConfig(
+        model = module.GPT(
+            module.GPTConfig(
                 block_size=shape.context,
                 vocab_size=shape.vocabulary,
                 n_layer=shape.num_layers,
@@ -114,7 +114,7 @@ def nanogpt(shape: Shape, folder: Path) -> Callable[[], None]:
     return step
 
 
-def interleaved(sides: dict[str, Callable[[], None]], steps: int, repeats: int) -> dict[str, list[float]]:
+def interleaved(sides: dict[str, Callable[[], Any]], steps: int, repeats: int) -> dict[str, list[float]]:
     """CPU seconds a step, by side, one value a repeat; the sides take turns, in alternating order."""
     for step in sides.values():
         step()
@@ -147,7 +147,8 @@ def compare(times: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def _program(name: str, path: Path) -> Any:
+def program(name: str, path: Path) -> Any:
+    """A peer's Python file as a module."""
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.exists():
         raise SystemExit(f"{path} is not there: put a checkout of the peer below --peers")

@@ -15,21 +15,27 @@ from torch import Tensor
 
 @dataclass
 class LayerCache:
-    """Keys and values of one layer, (B, H, room, K), filled up to ``length``.  ``band`` 0 attends to all of them."""
+    """Keys and values of one layer, (2, B, H, room, K), filled up to ``length``.  ``band`` 0 attends to all of them."""
 
-    k: Tensor
-    v: Tensor
+    held: Tensor
     band: int
     length: int = 0
 
-    def append(self, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Adds the newest positions.  Returns all, or what one new position sees of them in a band."""
-        begin, end = self.length, self.length + k_BHTK.shape[2]
-        self.k[:, :, begin:end] = k_BHTK
-        self.v[:, :, begin:end] = v_BHTK
+    def append(self, projected_BTx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Adds the newest positions, of which it gets queries, keys and values side by side, (B, T, 3 * H * K).
+
+        Returns the queries of the new positions, and the keys and values of all, or of those that one new position
+        sees in a band.
+        """
+        rows, count, _ = projected_BTx.shape
+        _, _, heads, _, width = self.held.shape
+        parts_3BHTK = projected_BTx.view(rows, count, 3, heads, width).permute(2, 0, 3, 1, 4)
+        end = self.length + count
+        self.held.narrow(3, self.length, count).copy_(parts_3BHTK.narrow(0, 1, 2))
         self.length = end
-        first = max(0, end - self.band) if self.band and end - begin == 1 else 0
-        return self.k[:, :, first:end], self.v[:, :, first:end]
+        first = max(0, end - self.band) if self.band and count == 1 else 0
+        k_BHSK, v_BHSK = self.held.narrow(3, first, end - first).unbind()
+        return parts_3BHTK[0], k_BHSK, v_BHSK
 
 
 @dataclass
@@ -71,6 +77,6 @@ class Cache:
     def select(self, rows: Tensor) -> None:
         """Keeps these rows, in this order."""
         for layer in self.layers:
-            layer.k, layer.v = layer.k[rows], layer.v[rows]
+            layer.held = layer.held[:, rows]
         if self.padding is not None:
             self.padding = self.padding[rows]

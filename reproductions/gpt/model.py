@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,11 +48,13 @@ class SelfAttention(nn.Module):
         self.project_out = nn.Linear(width, model.d_model, bias=model.bias)
 
     def forward(self, x_BTD: Tensor, mask: Tensor | None = None, past: LayerCache | None = None) -> Tensor:
-        q_BHTK, k_BHSK, v_BHSK = (self._split(part) for part in self.project_in(x_BTD).chunk(3, dim=-1))
+        projected = self.project_in(x_BTD)
+        if past is None:
+            q_BHTK, k_BHSK, v_BHSK = (self._split(part) for part in projected.chunk(3, dim=-1))
+        else:
+            q_BHTK, k_BHSK, v_BHSK = past.append(projected)
         # One new position may look at everything before it: only several at once have a future among them.
         causal = mask is None and x_BTD.shape[1] > 1
-        if past is not None:
-            k_BHSK, v_BHSK = past.append(k_BHSK, v_BHSK)
         dropout = self.dropout if self.training else 0.0
         heads_BHTK = attend(q_BHTK, k_BHSK, v_BHSK, mask, causal, dropout=dropout)
         output_BTD: Tensor = self.project_out(heads_BHTK.transpose(1, 2).flatten(-2))
@@ -121,6 +124,7 @@ class GPT(nn.Module):
         # GPT-2, section 2.3: "an additional layer normalization was added after the final self-attention block".
         self.final_norm = LayerNorm(model) if model.norm == "pre" else nn.Identity()
         self.output = None if model.tied else nn.Linear(model.d_model, vocabulary, bias=False)
+        self._output_DV: Tensor | None = None
         initialise(self, model)
 
     def embed(self, tokens_BT: Tensor, positions: Tensor) -> Tensor:
@@ -166,9 +170,9 @@ class GPT(nn.Module):
         """An empty memory for ``rows`` texts of at most ``room`` tokens."""
         self._check(room)
         model, weight = self.model, self.tokens.weight
-        shape = (rows, model.num_heads, room, model.head_width)
+        shape = (2, rows, model.num_heads, room, model.head_width)
         bands = [model.band if model.is_banded(layer) else 0 for layer in range(model.num_layers)]
-        return Cache([LayerCache(weight.new_empty(shape), weight.new_empty(shape), band) for band in bands])
+        return Cache([LayerCache(weight.new_empty(shape), band) for band in bands])
 
     def extend(self, tokens_BT: Tensor, cache: Cache) -> Tensor:
         """Logits of the token after the newest, (B, V).  ``cache`` remembers the tokens; their padding stands left."""
@@ -178,7 +182,28 @@ class GPT(nn.Module):
             past = cache.layers[layer]
             h_BTD = block(h_BTD, masks[past.band], past)
         cache.length += tokens_BT.shape[1]
-        return self.logits(self.final_norm(h_BTD[:, -1]))
+        h_BD = self.final_norm(h_BTD[:, -1])
+        return self.logits(h_BD) if self._output_DV is None else h_BD @ self._output_DV
+
+    def lay_out_for_decoding(self) -> None:
+        """Turns the matrices in memory, inputs by outputs: on a CPU one row at a time reads them faster so.
+
+        The same numbers, so any call gives what it gave.  The output matrix is kept in both ways, because the embedding
+        reads its rows.  Training, or loading other weights, takes that copy away.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.data = module.weight.data.T.contiguous().T
+        self._output_DV = self.output_weight.detach().T.contiguous()
+
+    def train(self, mode: bool = True) -> GPT:
+        """As of any module; training changes the weights, and what ``lay_out_for_decoding`` copied with them."""
+        self._output_DV = None if mode else self._output_DV
+        return super().train(mode)
+
+    def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
+        self._output_DV = None
+        super()._load_from_state_dict(*arguments, **named)
 
     def _check(self, length: int) -> None:
         if length > self.model.context:

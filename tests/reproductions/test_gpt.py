@@ -209,6 +209,25 @@ def test_what_is_remembered_equals_what_is_read_anew(text, model, padding):
             torch.testing.assert_close(logits[1], whole[1, end - 1 - shift], atol=1e-4, rtol=1e-4)
 
 
+def test_matrices_laid_out_for_decoding_give_what_they_gave_until_they_are_trained(text):
+    gpt, plain = made(TINY), made(TINY)
+    gpt.lay_out_for_decoding()
+    with torch.no_grad():
+        laid_out, other = gpt.start(2, 17), plain.start(2, 17)
+        torch.testing.assert_close(gpt.extend(text, laid_out), plain.extend(text, other))
+        torch.testing.assert_close(gpt(text), plain(text))
+    for model in (gpt, plain):
+        optimizer = torch.optim.SGD(model.train().parameters(), lr=0.1)
+        train_step(model, optimizer, text)
+        model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(gpt.extend(text, gpt.start(2, 17)), plain(text)[:, -1], atol=1e-4, rtol=1e-4)
+        gpt.lay_out_for_decoding()
+        gpt.load_state_dict(made(TINY, seed=1).state_dict())
+        torch.testing.assert_close(gpt.extend(text, gpt.start(2, 17)), made(TINY, seed=1)(text)[:, -1])
+    assert all(tensor.is_contiguous() for tensor in hf.to_state_dict(gpt).values())
+
+
 def test_more_tokens_than_the_context_are_refused():
     gpt = made(TINY)
     with pytest.raises(ValueError, match="21 tokens are more than the context of 20"):
