@@ -210,6 +210,8 @@ def train(arguments: argparse.Namespace, words: Sequence[str], began: float) -> 
     tiers = [registry.recipe(arguments.name, tier) for tier in registry.tiers(arguments.name)]
     make_task = registry.task(arguments.name)
     _set_threads(arguments.threads)
+    if arguments.quiet:
+        os.environ["TQDM_DISABLE"] = "1"  # the bars of data that is brought in, which no argument reaches
 
     from reproductions.engine import session
 
