@@ -28,6 +28,7 @@ from reproductions.run_directory import RunDirectory, find_runs
 
 STEPS = 24
 _TRIES = 6
+_TIMES = ("/tokens_per_second", "/seconds")  # as metrics that are times are called
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def compare(one: RunDirectory, other: RunDirectory, alike: Rule) -> tuple[dict[s
 
 
 def _series(run: RunDirectory) -> dict[tuple[int, str], float | None]:
-    points = run.metrics()
-    return {(p["step"], p["name"]): p["value"] for p in points if p["name"] != "train/tokens_per_second"}
+    """What was recorded, times aside."""
+    return {(p["step"], p["name"]): p["value"] for p in run.metrics() if not p["name"].endswith(_TIMES)}
 
 
 def _is_close(a: float | None, b: float | None, tolerance: float) -> bool:

@@ -220,19 +220,19 @@ def test_3_steps_a_crash_and_3_steps_are_6_bit_for_bit(name, data_home, tmp_path
     resumed = train("broken")
     assert len(find_runs(tmp_path / "broken")) == 1
     assert [event["event"] for event in resumed.events()].count("resumed") == 1
-    assert _series(resumed) == _series(whole)
+    assert series(resumed) == series(whole)
     last = "model.safetensors"
     assert (resumed.checkpoints()[-1] / last).read_bytes() == (whole.checkpoints()[-1] / last).read_bytes()
-    assert _timeless(resumed) == _timeless(whole)
+    assert timeless(resumed) == timeless(whole)
 
 
-def _series(run):
+def series(run):
     """What was recorded, times aside: those of a measuring task end in "seconds"."""
     is_time = ("tokens_per_second", "/seconds")
     return [(p["step"], p["name"], p["value"]) for p in run.metrics() if not p["name"].endswith(is_time)]
 
 
-def _timeless(run):
+def timeless(run):
     return [item for item in run.result["measurements"] if item["metric"] not in ("time-exponent", "speed-up")]
 
 
