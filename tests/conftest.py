@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,23 @@ from tests import postgresql_server
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "current_schema"
+MEMORY = Path("/dev/shm")
+"""A file system in memory, where there is one."""
+ROOM = 4 << 30
+"""Bytes that must be free there: all tests together write some hundred megabytes."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the tests wait for that is none of their business: the disk, and Python's compiler.
+
+    Temporary folders lie in memory where there is room, unless `--basetemp` or PYTEST_DEBUG_TEMPROOT name another place.
+    Modules are compiled once, not in every worker and every command that a test starts, also where
+    PYTHONDONTWRITEBYTECODE is set.
+    """
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
