@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import event
 
@@ -25,16 +26,22 @@ ROOM = 4 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What the tests wait for that is none of their business: the disk, and Python's compiler.
+    """Saves the tests what is none of their business: the disk, Python's compiler, threads that wait for each other.
 
-    Temporary folders lie in memory where there is room, unless `--basetemp` or PYTEST_DEBUG_TEMPROOT name another place.
+    Temporary folders lie in memory where there is room, unless `--basetemp` or PYTEST_DEBUG_TEMPROOT say otherwise.
     Modules are compiled once, not in every worker and every command that a test starts, also where
-    PYTHONDONTWRITEBYTECODE is set.
+    PYTHONDONTWRITEBYTECODE is set.  Matrices are small here: a second thread only spins, in workers and in commands.
     """
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+hypothesis.settings.register_profile("paperlab", deadline=None)  # a busy machine is no fault of ours
+hypothesis.settings.load_profile("paperlab")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

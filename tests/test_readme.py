@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from paperlab.cli.main import command_line
 
@@ -28,9 +28,14 @@ def commands(text: str) -> list[str]:
     return spans + [line for line in blocks if line.startswith("paperlab ")]
 
 
-def parse(line: str) -> None:
+@pytest.fixture(scope="module")
+def tree() -> TyperCommand | TyperGroup:
+    return typer.main.get_command(command_line())
+
+
+def parse(line: str, tree: TyperCommand | TyperGroup) -> None:
     """Walk the words of a command down the command tree; unknown commands and options raise."""
-    command = typer.main.get_command(command_line())
+    command = tree
     words = shlex.split(line)[1:]
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         child = command.get_command(typer.Context(command), words[0])
@@ -43,14 +48,14 @@ def parse(line: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_named_exists(page):
+def test_every_command_that_is_named_exists(page, tree):
     for line in commands(page.read_text(encoding="utf-8")):
         for alternative in line.replace("|", " | ").split(" && "):
             first, *others = re.split(r"\s\|\s", alternative)
-            parse(first)
+            parse(first, tree)
             prefix = shlex.split(first)[:-1]
             for other in others:
-                parse(shlex.join(prefix) + " " + other)
+                parse(shlex.join(prefix) + " " + other, tree)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -36,6 +36,7 @@ def run(installed: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[
         "HOME": str(cwd),
         "PAPERLAB_HOME": str(cwd / "home"),
         "PYTHONPATH": str(installed),
+        "OMP_NUM_THREADS": "1",
     }
     return subprocess.run(
         [sys.executable, "-P", *words], cwd=cwd, env=environ, capture_output=True, text=True, check=False

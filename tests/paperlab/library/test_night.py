@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,18 +83,31 @@ def lab_of(settings_for, engine_for) -> Iterator[Callable[..., Lab]]:
         arxiv.__exit__(None, None, None)
 
 
-@pytest.fixture
-def lab(lab_of) -> Lab:
-    """Six days of papers, all held; the walk of a night, with its overlap, takes the newest few pages."""
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory) -> tuple[list[Paper], Path]:
+    """Six days of papers, and where the home lies that holds them, once a test has brought them in."""
     now = datetime.now(UTC).replace(microsecond=0)
     times = [now - timedelta(hours=2.5 * number) for number in range(60)]
     served = [
         replace(paper, submitted_at=moment, updated_at=moment)
         for paper, moment in zip(make_papers(60), times, strict=True)
     ]
+    return served, tmp_path_factory.mktemp("first-night") / "home"
+
+
+@pytest.fixture
+def lab(lab_of, first_night, tmp_path, request) -> Lab:
+    """Six days of papers, all held; the walk of a night, with its overlap, takes the newest few pages."""
+    served, kept = first_night
+    if kept.exists():
+        shutil.copytree(kept, tmp_path / "home")
+        return lab_of(served, page_size=10)
     made = lab_of(served, page_size=10)
     made.night()
     made.arxiv.requests.clear()
+    if request.config.getoption("database") == "sqlite":  # a server keeps no copy of a database that lies in a folder
+        made.engine.dispose()
+        shutil.copytree(made.settings.home, kept)
     return made
 
 

@@ -176,7 +176,7 @@ def test_white_space_never_makes_a_difference(text):
     assert papers.normalised(f"\n{text} ") == papers.normalised(text)
 
 
-@hypothesis.settings(max_examples=25)
+@hypothesis.settings(max_examples=25, deadline=None)
 @given(st.permutations(range(4)), st.data())
 def test_versions_may_come_in_any_order_and_any_grouping(order, data):
     versions = [replace(V1, version=n + 1, abstract=f"Abstract {n}.", updated_at=NOW + timedelta(n)) for n in range(4)]
