@@ -32,8 +32,8 @@ def import_(
         if not as_json:
             _show(done[-1])
     if as_json:
-        output.write_json({"files": done, "attribution": imports.ATTRIBUTION})
-    output.talk(imports.ATTRIBUTION, quiet=quiet or as_json)
+        output.write_json({"files": done, "attribution": imports.attribution(done)})
+    output.talk(imports.attribution(done), quiet=quiet or as_json)
 
 
 def _show(imported: Imported) -> None:

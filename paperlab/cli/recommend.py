@@ -47,11 +47,18 @@ def recommend(
                 session, config, ArxivId.parse(like), since=begin, limit=limit, rebuild=rebuild, tell=output.talk
             )
             _show_similar(found, as_json)
+            shown = found.papers
         else:
             ranked = ranking.recommend(
                 session, config, tag=tag, since=begin, limit=limit, rebuild=rebuild, tell=output.talk
             )
             _show(ranked, tag, as_json)
+            shown = ranked.papers
+        if begin is not None and not shown and not as_json:
+            output.talk(
+                f"no paper held was submitted since {begin:%Y-%m-%d} and waits to be read.\n"
+                "  paperlab recommend --all     or bring papers in: paperlab sync"
+            )
 
 
 def _show(found: ranking.Ranking, tag: str | None, as_json: bool) -> None:

@@ -15,10 +15,8 @@ from paperlab.library.result_formats import Item, PaperDescribed, Row, Unreadabl
 from paperlab.store import code_links, database, reported_results
 from paperlab.store.database import Engine, Session
 
-ATTRIBUTION = (
-    "Papers with Code data is used under CC-BY-SA 4.0 (https://paperswithcode.com); "
-    "numbers are as reported, not measured"
-)
+AS_REPORTED = "numbers are as reported, not measured"
+ATTRIBUTION = "Papers with Code data is used under CC-BY-SA 4.0 (https://paperswithcode.com); " + AS_REPORTED
 
 _BATCH = 2000
 _EXAMPLES = 5
@@ -44,6 +42,11 @@ class Imported:
     """How many rows were left out, by reason."""
     examples: tuple[Unreadable, ...]
     """The first of them."""
+
+
+def attribution(files: Iterable[Imported]) -> str:
+    """What has to be said of where the files are from.  A model-index is its author's own."""
+    return AS_REPORTED if all(each.format == result_formats.MODEL_INDEX for each in files) else ATTRIBUTION
 
 
 def import_file(engine: Engine, path: Path, now: datetime) -> Imported:

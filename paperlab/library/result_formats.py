@@ -26,6 +26,7 @@ from paperlab.errors import InvalidInput
 from paperlab.library import code_hosts, json_stream, model_index, reported_values
 from paperlab.store.code_links import PAPERS_WITH_CODE
 
+MODEL_INDEX = "model-index"
 FORMATS = (
     "links-between-papers-and-code, evaluation-tables, papers-with-abstracts, sota-extractor, "
     "Papers with Code REST API v1, model-index (YAML or a model card), as .json, .jsonl, .csv, .yml, .md, each also .gz"
@@ -76,7 +77,7 @@ def opened(path: Path) -> Iterator[Source]:
     try:
         with _text(path) as file:
             if endings[-1:] in ([".yml"], [".yaml"], [".md"]):
-                yield Source("model-index", name, _of_model_index(file, path.name, name))
+                yield Source(MODEL_INDEX, name, _of_model_index(file, path.name, name))
             elif endings[-1:] == [".csv"]:
                 yield _from_csv(file, path.name)
             else:
@@ -120,7 +121,7 @@ def _from_json(file: TextIO, file_name: str, name: str) -> Source:
     if {"url_abs", "title"} <= keys:
         return Source("papers with abstracts", name, _each(everything, _described))
     if "model-index" in keys or "Models" in keys:
-        return Source("model-index", name, _model_items([first], name))
+        return Source(MODEL_INDEX, name, _model_items([first], name))
     shown = ", ".join(sorted(map(str, keys))[:8]) or "none"
     raise InvalidInput(f"{file_name} has no format that is known (its fields: {shown})", f"known: {FORMATS}")
 

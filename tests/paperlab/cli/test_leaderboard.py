@@ -77,6 +77,14 @@ def test_an_import_says_what_came_in_and_whose_it_is(imported):
     assert "CC-BY-SA 4.0" in imported.json["attribution"]
 
 
+def test_a_model_index_is_its_authors_own(paperlab, tmp_path):
+    results = "results: [{task: {name: T}, dataset: {name: D}, metrics: [{name: BLEU, value: 1}]}]"
+    (tmp_path / "model-index.yml").write_text(f"model-index: [{{name: M, {results}}}]")
+    done = paperlab("import", "model-index.yml", "--json").json
+    assert done["files"][0]["results"] == 1
+    assert "CC-BY-SA" not in done["attribution"]
+
+
 def test_the_same_file_twice_adds_nothing(imported, paperlab):
     again = paperlab("import", "one.json", "--json").json["files"][0]
     assert (again["results"], again["results_new"]) == (7, 0)

@@ -63,6 +63,9 @@ def test_papers_of_the_last_thirty_days_are_ranked_and_older_ones_on_demand(pape
     assert paperlab("recommend", "--all", "--json").json["candidates"] == 54
     day = (NOW + timedelta(days=2)).date().isoformat()
     assert paperlab("recommend", "--since", day, "--json").json["papers"] == []
+    said = paperlab("recommend", "--since", day).err
+    assert f"submitted since {day}" in said
+    assert "recommend --all" in said
 
 
 @pytest.mark.parametrize(
