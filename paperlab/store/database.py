@@ -171,7 +171,7 @@ def storage_errors(engine: Engine) -> Iterator[None]:
         if engine.dialect.name == "postgresql":
             known = postgresql.explain(error, location(engine))
         else:
-            known = _explain(str(error.orig).lower(), location(engine))
+            known = _explain(" ".join(str(error.orig).lower().split()), location(engine))
         if known is None:
             raise
         raise known from error

@@ -118,6 +118,17 @@ def test_a_file_that_is_no_database_is_named(settings_for):
         database.open_database(settings)
 
 
+@pytest.mark.sqlite
+def test_a_damaged_schema_is_said_in_one_line(settings_for, engine_for):
+    settings = settings_for()
+    engine_for(settings).dispose()
+    file = settings.home / "paperlab.db"
+    file.write_bytes(file.read_bytes().replace(b"CREATE TABLE alembic_version (", b"CREATE TABLE alembic_version [", 1))
+    with pytest.raises(NotReady, match="damaged or no SQLite database: malformed database schema") as refused:
+        database.open_database(settings)
+    assert "\n" not in refused.value.message
+
+
 def test_a_folder_that_cannot_be_made_is_named(settings_for, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotReady, match="file"):
