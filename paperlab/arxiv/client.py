@@ -30,6 +30,8 @@ PATIENCE_S = 120.0
 """A longer wait that arXiv asks for ends the command, and is remembered."""
 REFUSED_AWAY_S = 12 * 3600.0
 """After a 403: long enough not to look like an attack, short enough for the next night."""
+MOST_AWAY_S = 7 * 24 * 3600.0
+"""However long a Retry-After asks for: a broken proxy's thirty years must not end the tracker without a word."""
 MAX_BODY_BYTES = 64 * 2**20
 """A full slice of 2,000 entries is about 5 MB."""
 _OVERLOADED = {406, 429}
@@ -309,14 +311,17 @@ def _short(error: Exception) -> str:
 
 
 def _retry_after(header: str | None, now: float) -> float:
-    """Seconds that a Retry-After header asks for: a number of seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    """Seconds that a Retry-After header asks for: a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
+
+    At most MOST_AWAY_S; 0 for what is neither.
+    """
     if not header:
         return 0.0
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return min(float(text[:9]), MOST_AWAY_S)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), MOST_AWAY_S)
     except (ValueError, OverflowError):
         return 0.0
 

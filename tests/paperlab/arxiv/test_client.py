@@ -111,6 +111,20 @@ def test_a_long_retry_after_ends_the_command_and_is_kept_for_the_next(client_of)
         assert len(arxiv.requests) == 1
 
 
+@pytest.mark.parametrize("value", ["999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_retry_after_keeps_away_for_more_than_a_week(client_of, value):
+    with answering(lambda x: fakes.set_status(x, 429, Retry_After=value)) as arxiv, client_of() as client:
+        with pytest.raises(TryAgain) as stopped:
+            page(client, arxiv.url)
+        assert stopped.value.retry_after_s == 7 * 24 * 3600
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "nan", "1.5", "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 99 Foo 2026"])
+def test_a_retry_after_that_says_nothing_leaves_the_back_off(client_of, value):
+    with answering(lambda x: fakes.set_status(x, 429, Retry_After=value), always=False) as arxiv, client_of() as client:
+        assert page(client, arxiv.url).papers
+
+
 def test_a_refusal_is_not_argued_with(client_of):
     with answering(lambda x: fakes.set_status(x, 403)) as arxiv, client_of() as client:
         with pytest.raises(TryAgain, match="attack") as stopped:
