@@ -17,6 +17,17 @@ def summary(receipt: Receipt) -> str:
     return f"{receipt.status}: {held}{why}; {spent}. {THANKS}"
 
 
+def relevance(receipt: Receipt) -> str:
+    """One line on how many of the papers match the profile, and why the others don't; empty where it was not asked."""
+    found = receipt.details.get("matches")
+    if not found or not receipt.held:
+        return ""
+    return (
+        f"{found['matching']} of these match {found['profile']} ({found['by term']} by term, {found['by category']} "
+        f"by category); {found['no term of the profile']} have no term of it"
+    )
+
+
 def feed_summary(receipt: Receipt) -> str:
     """One line on what the daily feed announced."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in receipt.details.get("kinds", {}).items())

@@ -13,7 +13,7 @@ import typer
 
 from paperlab import settings
 from paperlab.cli import output
-from paperlab.cli.receipt import feed_summary, summary
+from paperlab.cli.receipt import feed_summary, relevance, summary
 from paperlab.entities import Receipt
 from paperlab.errors import InvalidInput
 from paperlab.library import database, night, plan
@@ -189,6 +189,8 @@ def _talk_of(got: Mapping[str, Receipt], quiet: bool) -> None:
     if "feed" in got:
         output.talk(feed_summary(got["feed"]), quiet=quiet)
     output.talk(summary(got["receipt"]), quiet=quiet)
+    if said := relevance(got["receipt"]):
+        output.talk(said, quiet=quiet)
 
 
 def _intent(source: Source, options: plan.SyncOptions, planned: plan.Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -210,6 +211,16 @@ def test_a_plain_sync_says_that_it_asks_the_feed_and_the_query_api(paperlab, arx
     assert "query API" in done.err
     assert (done.json["feed"]["source"], done.json["receipt"]["source"]) == ("rss", "query-api")
     assert (done.json["feed"]["announced"], done.json["feed"]["open"]) == (3, 0)
+
+
+def test_how_many_papers_match_the_profile_is_said_and_why_the_others_do_not(paperlab, arxiv):
+    said = re.search(
+        r"(\d+) of these match llm \((\d+) by term, (\d+) by category\); (\d+) have no", paperlab("sync").err
+    )
+    assert said is not None
+    matching, by_term, by_category, others = map(int, said.groups())
+    assert matching == by_term + by_category
+    assert matching + others == 60
 
 
 def test_a_feed_that_is_down_is_said_and_is_no_failure(paperlab, arxiv, monkeypatch):
