@@ -18,7 +18,7 @@ from reproductions import registry
 
 def seed(engine: database.Engine, settings: Settings, now: datetime) -> int:
     """Bring in the landmark papers that are not held.  Returns how many records were written."""
-    landmarks = _landmarks()
+    landmarks = shipped()
     with database.read_only(engine) as session:
         held = {paper.arxiv_id: paper for paper in papers.get_many(session, [p.arxiv_id for p in landmarks])}
     missing = [paper for paper in landmarks if _outdated(held.get(paper.arxiv_id), paper)]
@@ -33,7 +33,8 @@ def _outdated(held: Paper | None, landmark: Paper) -> bool:
     return held is None or (held.source == papers.SEED and held != landmark)
 
 
-def _landmarks() -> list[Paper]:
+def shipped() -> list[Paper]:
+    """The landmark papers as they come with the reproductions."""
     try:
         reproductions = registry.all()
     except registry.ReproductionError as error:

@@ -30,13 +30,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Part:
-    """Steps from `first` to `last`, both inclusive."""
+    """Steps from `first` to `last`, both inclusive; none where it ends before it begins."""
 
     first: int
     last: int
 
     def meets(self, row: Row) -> bool:
-        return bool(row["first_step"] <= self.last and row["last_step"] >= self.first)
+        return bool(self.first <= self.last and row["first_step"] <= self.last and row["last_step"] >= self.first)
 
     def holds(self, row: Row) -> bool:
         return bool(self.first <= row["first_step"] and row["last_step"] <= self.last)

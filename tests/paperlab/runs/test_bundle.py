@@ -197,11 +197,13 @@ def test_bundles_of_a_run_at_full_rate_are_each_a_state_that_it_was_in(tmp_path:
     try:
         for number in range(12):
             bundle.write(recorder.path, tmp_path / f"{number}.tar", Checkpoints.LAST)
-            assert brought(tmp_path / f"{number}.tar", here) in (Outcome.NEW, Outcome.GROWN)
+            # Unchanged where the machine is busy and the thread got no turn since the last one.
+            expected = {Outcome.GROWN, Outcome.UNCHANGED} if number else {Outcome.NEW}
+            assert brought(tmp_path / f"{number}.tar", here) in expected
     finally:
         stop.set()
         thread.join()
-    recorder.close()
+        recorder.close()
     assert brought(recorder.path, here) is Outcome.GROWN
     assert RunDirectory(here / recorder.path.name).metrics() == RunDirectory(recorder.path).metrics()
     assert brought(tmp_path / "0.tar", here) is Outcome.OLDER

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
@@ -139,6 +139,7 @@ def test_blocks_hold_what_a_dict_would(tables: Engine, acts: list[tuple[str, int
     most=st.integers(6, 50),
     part=st.tuples(st.none() | st.integers(-5, 400), st.none() | st.integers(0, 405)),
 )
+@example(values=[0.0, 0.0, 0.0], most=6, part=(1, 0))
 def test_a_thinned_part_has_its_spikes_and_says_how_many_points_there_are(
     tables: Engine, values: list[float], most: int, part: tuple[int | None, int | None]
 ):
