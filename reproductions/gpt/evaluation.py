@@ -9,8 +9,6 @@ Shapes: B rows, T tokens, N places that are scored.
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from reproductions.data import blimp as blimp_pairs
 from reproductions.data import manifest
-from reproductions.data.text import members, read_lines, read_text
+from reproductions.data.text import read_lines, read_text
 from reproductions.data.token_shards import TokenRow
 from reproductions.data.token_windows import Windows, whole_row
 from reproductions.engine import metrics
@@ -85,30 +84,10 @@ def lambada(bench: Bench) -> list[dict[str, Any]]:
 def blimp(bench: Bench) -> list[dict[str, Any]]:
     """Mean accuracy of the sets; a sentence's probability is that of all its tokens after the end of a document."""
     path, _ = bench.files("blimp")["all"]
-    good, bad, sets = [], [], []
-    for member in members(path, ".jsonl"):
-        for line in read_lines(path, "BLiMP.zip", member):
-            pair = json.loads(line)
-            good.append(pair["sentence_good"])
-            bad.append(pair["sentence_bad"])
-            sets.append(member)
-    scored = score(bench, [""] * (2 * len(good)), good + bad)
-    right = defaultdict[str, list[bool]](list)
-    for name, better, worse in zip(sets, scored[: len(good)], scored[len(good) :], strict=True):
-        right[name].append(better.nats < worse.nats)
-    value = 100 * float(np.mean([np.mean(found) for found in right.values()]))
-    return [
-        {
-            "task": "grammatical acceptability",
-            "dataset": "blimp",
-            "split": "all",
-            "n": len(good),
-            "metric": "accuracy",
-            "value": value,
-            "unit": "%",
-            "protocol": {"scoring": "whole sentence", "mean_over": f"{len(right)} sets"},
-        }
-    ]
+    pairs = blimp_pairs.read_pairs(path)
+    scored = score(bench, [""] * (2 * len(pairs)), [pair.good for pair in pairs] + [pair.bad for pair in pairs])
+    nats = [found.nats for found in scored]
+    return [blimp_pairs.measured(pairs, nats[: len(pairs)], nats[len(pairs) :], "whole sentence")]
 
 
 def wikitext_2(bench: Bench) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from reproductions.data import manifest
+from reproductions.data.corpus import Corpus
 from reproductions.data.token_shards import TokenRow
 from reproductions.data.token_windows import Windows, WindowStream
 from reproductions.engine import generation, metrics
 from reproductions.engine.recipe import Recipe
 from reproductions.gpt import evaluation, scores
-from reproductions.gpt.corpus import Corpus
 from reproductions.gpt.model import GPT
 from reproductions.gpt.recipes import Data, Evaluation
 from reproductions.gpt.sizes import Model

@@ -1,4 +1,5 @@
-"""What a tokenizer of running text is, whatever its units: it loses nothing, and may know where a document ends."""
+"""What a tokenizer of running text is, whatever its units: it loses nothing, WordPiece aside, and may know where a
+document ends."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ END_OF_TEXT = "<|endoftext|>"
 
 
 class TextTokenizer(Protocol):
-    """``decode(encode(text)) == text`` for every text that its units can write."""
+    """``decode(encode(text)) == text`` for every text that its units can write, WordPiece's lower-cased words aside."""
 
     kind: str
     size: int

@@ -14,10 +14,10 @@ import pytest
 
 from reproductions import registry
 from reproductions.data import manifest
+from reproductions.data.corpus import Corpus
 from reproductions.data.manifest import File, fetch
 from reproductions.engine import session
 from reproductions.engine.recipe import override
-from reproductions.gpt.corpus import Corpus
 from reproductions.gpt.recipes import Data
 from reproductions.gpt.task import Task
 from reproductions.registry import InvalidInput, NotReady
@@ -105,7 +105,7 @@ def mirror(tmp_path, monkeypatch):
 
 
 def test_the_full_tier_learns_from_archived_pages_and_is_measured(tmp_path, mirror, monkeypatch):
-    monkeypatch.setattr("reproductions.gpt.corpus._ONE_IN", 20)
+    monkeypatch.setattr("reproductions.data.corpus._ONE_IN", 20)
     run = session.train(
         override(registry.recipe("gpt-2", "full"), SMALL),
         seed=0,
@@ -136,7 +136,7 @@ def test_the_full_tier_learns_from_archived_pages_and_is_measured(tmp_path, mirr
 
 
 def test_pages_come_whole_each_closed_and_one_in_so_many_is_held_out(tmp_path, mirror, monkeypatch):
-    monkeypatch.setattr("reproductions.gpt.corpus._ONE_IN", 20)
+    monkeypatch.setattr("reproductions.data.corpus._ONE_IN", 20)
     corpus = Corpus(Data("openwebtext", 96, 24, tokenizer="bytes"), tmp_path, str(mirror), lambda _: None)
     train, valid = list(corpus.pieces("train")), list(corpus.pieces("val"))
     assert len(train) == 2 * 57

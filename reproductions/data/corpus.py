@@ -7,27 +7,45 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from reproductions.data import manifest, python_text
+from reproductions.data import manifest, python_text, wikipedia
 from reproductions.data.text import read_archived_documents, read_lines, read_text
 from reproductions.data.token_shards import TokenRow, read_tokens, write_tokens
-from reproductions.gpt.recipes import Data
 from reproductions.registry import InvalidInput
-from reproductions.tokenizers import byte_level, character
+from reproductions.tokenizers import byte_level, character, wordpiece
 from reproductions.tokenizers.byte import ByteTokenizer
 from reproductions.tokenizers.text_tokenizer import END_OF_TEXT, TextTokenizer
 
 PYTHON_TEXTS = (python_text.STANDARD_LIBRARY, python_text.PYDOC_TOPICS)
-GPT_2_VOCABULARY = "gpt2-vocabulary"
+# Tokenizers whose vocabulary is a data set of its own.
+_PUBLISHED = {"gpt-2": "gpt2-vocabulary", "bert": "bert-vocabulary"}
 _ONE_IN = 2000  # documents of a corpus without a validation split that are held out
+_KEPT: dict[str, Callable[[Path], TextTokenizer]] = {
+    "characters": character.load,
+    "bpe": byte_level.load,
+    "wordpiece": wordpiece.load,
+}
 _TRAIN_SHARE = 0.9  # of tiny Shakespeare's characters: nanoGPT's data/shakespeare_char/prepare.py
+
+
+class Choice(Protocol):
+    """Which text and tokens a recipe's data ask for; gpt's and bert's recipes say what they mean."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def tokenizer(self) -> str: ...
+    @property
+    def vocabulary(self) -> int: ...
+    @property
+    def characters(self) -> int: ...
 
 
 class Corpus:
     """Files are fetched at once; text is read when it is asked for."""
 
-    def __init__(self, data: Data, data_home: Path, mirror: str | None, log: Callable[[str], None]) -> None:
+    def __init__(self, data: Choice, data_home: Path, mirror: str | None, log: Callable[[str], None]) -> None:
         self.data = data
         self._data_home, self._log = data_home, log
         self._files: dict[str, dict[str, manifest.Fetched]] = {}
@@ -37,8 +55,8 @@ class Corpus:
             raise InvalidInput(f'no text is called "{data.dataset}"', f"there are: {known}")
         if data.dataset not in PYTHON_TEXTS:
             self._fetch(data.dataset, mirror)
-        if data.tokenizer == "gpt-2":
-            self._fetch(GPT_2_VOCABULARY, mirror)
+        if data.tokenizer in _PUBLISHED:
+            self._fetch(_PUBLISHED[data.tokenizer], mirror)
 
     def _fetch(self, name: str, mirror: str | None) -> None:
         files = self._datasets[name].files
@@ -72,20 +90,29 @@ class Corpus:
         kind = self.data.tokenizer
         if kind == "bytes":
             return ByteTokenizer()
-        if kind == "gpt-2":
-            files = self._files[GPT_2_VOCABULARY]
+        if kind in _PUBLISHED:
+            files = self._files[_PUBLISHED[kind]]
+            if kind == "bert":
+                return wordpiece.load(files["vocabulary"].path)
             return byte_level.gpt2(files["encoder"].path, files["merges"].path)
         path = self._folder("tokenizers", kind, self.data.vocabulary, self.data.characters) / "tokenizer.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            if kind == "characters":
-                # Of the whole text, as nanoGPT does: a character that only the validation split has is an input too.
-                character.train(piece for split in ("train", "val") for piece in self.pieces(split)).save(path)
-            else:
-                self._log(f"learning {self.data.vocabulary:,} byte pairs")
-                text = (piece for piece in self.pieces("train") if piece != END_OF_TEXT)
-                byte_level.train(text, self.data.vocabulary).save(path)
-        return character.load(path) if kind == "characters" else byte_level.load(path)
+            self._learn(kind).save(path)
+        return _KEPT[kind](path)
+
+    def _learn(self, kind: str) -> character.CharacterTokenizer | byte_level.ByteLevelEncoding | wordpiece.WordPiece:
+        if kind == "characters":
+            # Of the whole text, as nanoGPT does: a character that only the validation split has is an input too.
+            return character.train(piece for split in ("train", "val") for piece in self.pieces(split))
+        if kind == "wordpiece":
+            self._log(f"learning {self.data.vocabulary:,} word pieces")
+            return wordpiece.train(self._training_text, self.data.vocabulary)
+        self._log(f"learning {self.data.vocabulary:,} byte pairs")
+        return byte_level.train(self._training_text(), self.data.vocabulary)
+
+    def _training_text(self) -> Iterator[str]:
+        return (piece for piece in self.pieces("train") if piece != END_OF_TEXT)
 
     def tokens(self, split: str, tokenizer: TextTokenizer) -> TokenRow:
         """The split as tokens on the disk; an encoding that was interrupted goes on."""
@@ -110,8 +137,9 @@ class Corpus:
             text = read_text(path, upstream)
             cut = int(_TRAIN_SHARE * len(text))
             yield text[:cut] if split == "train" else text[cut:]
-        elif name == "openwebtext":
-            for number, document in enumerate(read_archived_documents(path)):
+        elif name in ("openwebtext", "wikipedia-en"):
+            read = read_archived_documents if name == "openwebtext" else wikipedia.read_articles
+            for number, document in enumerate(read(path)):
                 if (number % _ONE_IN == 0) == (split == "val"):
                     yield document
                     yield END_OF_TEXT
