@@ -132,7 +132,7 @@ def get(name: str) -> Reproduction:
     known = [recipe for reproduction in reproductions for recipe in (*reproduction.recipes, reproduction.name)]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     everything = "all of them: python -m reproductions --list"
-    hint = f"did you mean: {near[0]:<24}{everything}" if near else everything
+    hint = f"did you mean: {near[0]:<30}{everything}" if near else everything
     raise UnknownName(f'no reproduction is called "{name}"', hint)
 
 
