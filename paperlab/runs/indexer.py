@@ -51,7 +51,7 @@ def index(engine: Engine, runs_dir: Path, *, rebuild: bool = False) -> IndexCoun
     emptied = {
         run_id: held.place
         for run_id, held in known.items()
-        if not held.state and run_id not in found and not is_run and (held.path / "run.json").is_file()
+        if run_id not in found and not held.state and not is_run and (held.path / "run.json").is_file()
     }
     everything = found | emptied
     settled = set() if rebuild else {run_id for run_id, held in known.items() if _is_settled(everything, run_id, held)}

@@ -78,7 +78,13 @@ class Indexed:
 
     place: str
     status: RunStatus
-    state: Mapping[str, Any]
+    note: str
+    """The state as JSON: of ten thousand runs at once it is decoded one by one, where it is looked at."""
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        decoded: Mapping[str, Any] = orjson.loads(self.note)
+        return decoded
 
     @property
     def path(self) -> Path:
@@ -139,7 +145,7 @@ def indexed(session: Session) -> dict[str, Indexed]:
     statement = sa.select(_RUNS.c.id, _RUNS.c.path, _RUNS.c.status, noted)
     status_of = {status.value: status for status in RunStatus}
     return {
-        run_id: Indexed(place, status_of[status], orjson.loads(note))
+        run_id: Indexed(place, status_of[status], note)
         for run_id, place, status, note in session.execute(statement).all()
     }
 
