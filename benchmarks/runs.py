@@ -223,9 +223,11 @@ def ask(times: int = TIMES) -> dict[str, Any]:
         },
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+    asked = {"list": answers["list"].values(), "overlay": [answers["overlay"][name] for name in ("newest", "longest")]}
     answers["found"] = {
-        "list_s": max(each["median_s"] for each in answers["list"].values()),
-        "overlay_s": max(answers["overlay"][name]["median_s"] for name in ("newest", "longest")),
+        f"{name}{of}_s": max(each[f"median{of}_s"] for each in of_each)
+        for name, of_each in asked.items()
+        for of in ("", "_cpu")
     }
     return answers
 

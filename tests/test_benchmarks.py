@@ -99,7 +99,7 @@ def test_many_runs_are_asked_for_by_the_functions_of_command_line_and_dashboard(
     assert answers["overlay"]["longest"]["number"] == sum(
         line["name"] == "train/loss" for path in made for line in RunDirectory(path).metrics()
     )
-    assert set(answers["found"]) == set(runs.BARS)
+    assert set(runs.BARS) < set(answers["found"])
 
 
 def test_indexing_that_was_terminated_is_gone_on_with(tmp_path):
