@@ -26,7 +26,7 @@ class Pair:
 def read_pairs(path: Path) -> list[Pair]:
     """All pairs of the upstream zip, set by set."""
     found = []
-    for member in members(path, ".jsonl"):
+    for member in members(path, "data/*.jsonl"):
         for line in read_lines(path, "BLiMP.zip", member):
             pair = json.loads(line)
             found.append(Pair(member, pair["sentence_good"], pair["sentence_bad"]))

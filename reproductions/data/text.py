@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import html
 import lzma
@@ -10,7 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from reproductions.registry import NotReady
@@ -71,10 +72,11 @@ def read_archived_documents(path: Path) -> Iterator[str]:
                         yield _EMPTY_LINES.sub("\n\n", text).strip()
 
 
-def members(path: Path, ending: str) -> list[str]:
-    """The names in a zip archive that end so, sorted."""
+def members(path: Path, pattern: str) -> list[str]:
+    """The names in a zip archive that a pattern ("data/*.jsonl") fits, sorted; without the hidden ones."""
     with zipfile.ZipFile(path) as packed:
-        return sorted(name for name in packed.namelist() if name.endswith(ending))
+        names = [name for name in packed.namelist() if fnmatch.fnmatchcase(name, pattern)]
+    return sorted(name for name in names if not PurePosixPath(name).name.startswith("."))
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def write_benchmarks(folder):
     with zipfile.ZipFile(folder / "blimp" / "BLiMP.zip", "w") as packed:
         for name in ("agreement", "islands"):
             pairs = [{"sentence_good": "The fox jumps over.", "sentence_bad": "The fox jump over."}] * 3
+            packed.writestr(f"__MACOSX/data/._{name}.jsonl", b"\x00\x05\x16\xb0")  # as upstream's archive has them
             packed.writestr(f"data/{name}.jsonl", "".join(json.dumps(pair) + "\n" for pair in pairs))
 
 
