@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paperlab.cli.dashboard import free_port
+from paperlab.dashboard import main
 from tests import browser
 from tests.paperlab.dashboard import filled
 
@@ -87,6 +88,37 @@ def test_a_pasted_address_brings_the_view_back(page, served):
     go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1&sort=newest")
     page.wait_for_selector("text=14 papers, newest first")
     page.wait_for_selector("input[aria-label='search'][value='language models']")
+
+
+def test_from_today_each_answer_is_at_most_three_clicks_away(page, served):
+    go(page, served)  # the paper of a given id
+    follow(page, "[data-testid=stSidebarNavLink]:has-text('Papers')", "Papers")
+    page.fill("input[aria-label='search']", "1706.03762")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("a:has-text('Go to 1706.03762')")
+    follow(page, "a:has-text('Go to 1706.03762')", "Attention Is All You Need")
+    page.go_back()  # what was typed is in the address, so going back keeps it
+    page.wait_for_selector("input[aria-label='search'][value='1706.03762']")
+
+    go(page, served)  # the run behind a verdict
+    verdicts = page.locator("[data-testid=stColumn]:has(h2:has-text('Verdicts'))").last
+    verdicts.locator(f"a:has-text('{filled.FINISHED}')").last.click()
+    page.wait_for_selector(f"h1:has-text('{filled.FINISHED}')")
+    browser.settle(page)
+
+    # the command that would make it again stands on that page; and from Today it is one click
+    assert page.locator("code:has-text('paperlab reproduce transformer-base --tier smoke')").count() >= 1
+    go(page, served)
+    follow(page, "[data-testid=stSidebarNavLink]:has-text('Reproductions')", "Reproductions")
+    assert page.locator("code:has-text('paperlab reproduce transformer-base --tier smoke')").count() >= 1
+
+
+@pytest.mark.parametrize("address", [address for pages in main.PAGES.values() for _, address in pages])
+def test_every_page_stands_without_complaint(page, served, address):
+    state = {"run": f"?id={filled.FINISHED}", "paper": "?id=2611.00001"}.get(address, "")
+    state = f"?runs={filled.FINISHED},{filled.STOPPED}" if address in ("compare", "samples") else state
+    go(page, f"{served}/{address}{state}")
+    assert page.locator("[data-testid=stException]").count() == 0
 
 
 def test_hostile_text_is_shown_and_does_nothing(page, served):

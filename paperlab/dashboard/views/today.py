@@ -27,6 +27,7 @@ _WORDS_SHOWN = 6
 _RECENT = timedelta(days=30)
 _WEEKS = 26
 _VERDICTS_SHOWN = 6
+_RUNS_BEHIND_SHOWN = 2
 
 
 def render() -> None:
@@ -171,3 +172,11 @@ def _verdicts(changes: list[LoggedVerdict], now: datetime) -> None:
                 st.text(change.claim_id)
             reason = escape(shortened(plain(change.reason), 200))
             st.caption(f"{claim_list.badge(change.kind)} {age(change.judged_at, now)} · {reason}")
+            for run_id in _runs_behind(change)[:_RUNS_BEHIND_SHOWN]:
+                links.run(run_id)
+
+
+def _runs_behind(change: LoggedVerdict) -> list[str]:
+    """The runs that the verdict was computed from, the newest first."""
+    measured = change.computed_from.get("measurements") or ()
+    return sorted({str(each["run"]) for each in measured if each.get("run")}, reverse=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from paperlab import settings as settings_module
 from paperlab.entities import Paper, ReceiptStatus
-from paperlab.library import profiles
+from paperlab.library import claims, profiles
 from paperlab.library.database import open_or_create
-from paperlab.runs import indexer
+from paperlab.runs import indexer, judging
 from paperlab.settings import Settings
 from paperlab.store import database, papers, receipts
 from reproductions.run_directory import Recorder
@@ -22,6 +22,7 @@ HOSTILE = (
 FINISHED = "20261120-093001-transformer-base-smoke-aaaa"
 STOPPED = "20261121-093001-transformer-base-smoke-bbbb"
 TRAINING = "20261122-093001-transformer-base-smoke-cccc"
+CLAIM = "paperlab:smoke:number-words:exact-match"
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -56,7 +57,17 @@ def fill(home: Path, n_papers: int = 60) -> None:
     write_run(loaded.runs_dir, FINISHED, steps=300, finished=True)
     write_run(loaded.runs_dir, STOPPED, steps=50, finished=False)
     indexer.index(engine, loaded.runs_dir)
+    judge(engine)
     engine.dispose()
+
+
+def judge(engine: database.Engine) -> None:
+    """What the finished run says of the claim that it measured goes to the log."""
+    everything = claims.load()
+    wanted = [claim for claim in everything if claim.id == CLAIM]
+    with database.session(engine) as session:
+        judged = judging.judgements(session, wanted, {}, among=everything)
+        judging.record(session, wanted, judged, now=NOW)
 
 
 def sync(engine: database.Engine, loaded: Settings, arriving: list[Paper], now: datetime) -> None:
@@ -123,11 +134,11 @@ def learn(recorder: Recorder, steps: range) -> None:
 
 def measurement() -> dict[str, object]:
     return {
-        "claim": None,
+        "claim": CLAIM,
         "task": "translation",
         "dataset": "number-words",
         "split": "test",
-        "metric": "exact_match",
+        "metric": "exact-match",
         "value": 0.994,
         "unit": "share",
         "n": 500,
