@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from paperlab.entities import Claim, ClaimKind, Measurement
@@ -112,6 +113,7 @@ def deciding(metric: str) -> tuple[str, ...]:
     return DECIDING.get(canonical(metric), ())
 
 
+@lru_cache(maxsize=1024)
 def canonical(metric: str) -> str:
     """The metric's one name: "BLEU" and "val/bleu" are bleu, "ppl" is perplexity."""
     name = metric.strip().lower().rpartition("/")[2].replace("_", "-")
@@ -134,7 +136,7 @@ def same(stated: Any, found: Any) -> bool:
     if isinstance(stated, bool) or isinstance(found, bool) or stated is None or found is None:
         return stated is found
     if isinstance(stated, str) and isinstance(found, str):
-        return stated.strip().casefold() == found.strip().casefold()
+        return stated == found or stated.strip().casefold() == found.strip().casefold()
     if isinstance(stated, (list, tuple)) and isinstance(found, (list, tuple)):
         return len(stated) == len(found) and all(map(same, stated, found))
     return bool(stated == found)

@@ -93,7 +93,7 @@ def test_two_ranks_give_one_ranks_losses(tmp_path, alone, parallel):
     assert run.result["measurements"] == alone.result["measurements"]
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp2", marks=pytest.mark.soak)])
 def test_a_signal_to_one_rank_stops_both_and_both_go_on_bit_for_bit(tmp_path, parallel):
     changes = {**SHARED, "train.parallel": parallel}  # with dropout: each rank has generators of its own
     assert two_ranks(tmp_path / "undisturbed", changes) == [0, 0]
