@@ -20,7 +20,7 @@ from reproductions.engine.interrupts import PreEmpted
 from reproductions.registry import NotReady
 from reproductions.run_directory import RunDirectory, find_runs
 
-from .tiny_paper.running import NOW, PACKAGE, ROOT, finish, only_run, outcome, start, train, wait_for
+from .tiny_paper.running import NOW, PACKAGE, ROOT, Forked, finish, only_run, outcome, train, wait_for
 from .tiny_paper.task import Task
 
 SLOW = {"data.pause": "0.01", "train.max_steps": "20"}
@@ -123,7 +123,7 @@ def test_a_run_killed_at_birth_is_named_and_left_aside(tmp_path, undisturbed):
 
 def test_sigterm_leaves_a_checkpoint_exit_75_and_a_run_that_the_same_command_finishes(tmp_path, fingerprint):
     reference = train(tmp_path / "undisturbed", changes=SLOW)
-    process = start(tmp_path / "runs", *SLOW_WORDS)
+    process = Forked(tmp_path / "runs", *SLOW_WORDS)
     run = wait_for(process, tmp_path / "runs", step=4)
     assert run.status() == "running"
     process.send_signal(signal.SIGTERM)
@@ -168,9 +168,9 @@ def test_kill_9_while_something_is_made_durable_and_the_same_command_finishes(tm
     runs_dir = tmp_path / "runs"
     # at the n-th time that anything is made durable: run.json, an event, a part of a checkpoint
     call = random.Random(seed).randrange(4, 60)
-    process = start(runs_dir, *SLOW_WORDS, program=DIE_WHILE_WRITING.format(call=call))
+    process = Forked(runs_dir, *SLOW_WORDS, program=DIE_WHILE_WRITING.format(call=call))
     assert finish(process)[0] == -signal.SIGKILL
-    code, output, errors = finish(start(runs_dir, *SLOW_WORDS))
+    code, output, errors = finish(Forked(runs_dir, *SLOW_WORDS))
     assert code == 0, errors
     assert outcome(RunDirectory(Path(output.strip()))) == outcome(train(tmp_path / "undisturbed", changes=SLOW))
 
@@ -213,7 +213,7 @@ def test_a_full_disk_is_said_and_leaves_a_run_that_goes_on_once_there_is_room(tm
     run = only_run(tmp_path)
     before = {file.name: file.read_bytes() for file in (run.path / "checkpoints" / "step-000002").iterdir()}
     # room for metrics and weights, and too little for the 15 kB of the random generators
-    process = start(tmp_path, "--set", "data.pause=0", program=LIMIT_FILES.format(size=12_000))
+    process = Forked(tmp_path, "--set", "data.pause=0", program=LIMIT_FILES.format(size=12_000))
     code, output, errors = finish(process)
     assert code == 4, errors
     assert output.strip() == str(run.path)

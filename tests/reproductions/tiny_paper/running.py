@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import runpy
+import secrets
 import subprocess
 import sys
 import time
@@ -55,7 +58,58 @@ def start(runs_dir: Path, *words: str, program: str = "") -> subprocess.Popen[st
     )
 
 
-def wait_for(process: subprocess.Popen[str], runs_dir: Path, step: int) -> RunDirectory:
+class Forked:
+    """The command in a process of its own, with what a Popen has of it: signals, exit code, stdout and stderr.
+
+    It is forked from a server that has imported torch and run nothing, which takes longer than all that these tests
+    train; `python -m reproductions` itself is started by test_kills, test_ranks and the command line's own tests.
+    """
+
+    def __init__(self, runs_dir: Path, *words: str, program: str = "") -> None:
+        clean = multiprocessing.get_context("forkserver")
+        clean.set_forkserver_preload(["reproductions.engine.trainer", __name__])
+        self._said = [runs_dir.with_name(f"{runs_dir.name}.{secrets.token_hex(4)}.{end}") for end in ("out", "err")]
+        given = (command(runs_dir, *words)[2:], environment(), program, *map(str, self._said))
+        self._process = clean.Process(target=_run_command, args=given)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        self._process.join(timeout)
+        assert self._process.exitcode is not None, "the command has not ended"
+        output, errors = (path.read_text(encoding="utf-8") for path in self._said)
+        return output, errors
+
+
+def _run_command(words: list[str], environ: dict[str, str], program: str, output: str, errors: str) -> None:
+    os.environ.update(environ)
+    os.chdir(ROOT)
+    for descriptor, path in ((1, output), (2, errors)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, descriptor)
+        os.close(file)
+    sys.argv = words
+    exec(compile(program, "<before the command>", "exec"), {})
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+Process = subprocess.Popen[str] | Forked
+
+
+def wait_for(process: Process, runs_dir: Path, step: int) -> RunDirectory:
     """Waits until the command has a checkpoint at `step` or later."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline and process.poll() is None:
@@ -67,7 +121,7 @@ def wait_for(process: subprocess.Popen[str], runs_dir: Path, step: int) -> RunDi
     raise AssertionError(process.communicate())
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def finish(process: Process) -> tuple[int, str, str]:
     """Exit code, stdout and stderr."""
     output, errors = process.communicate(timeout=100)
     return process.returncode, output, errors
