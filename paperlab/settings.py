@@ -88,6 +88,10 @@ class Settings:
     arxiv: ArxivSettings = field(default_factory=ArxivSettings)
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"llm": LLM_PROFILE})
     config_file: Path | None = None
+    data_mirror: str | None = None
+    """A folder or URL that is looked at before any download."""
+    hub_cache: Path | None = None
+    """Where Hugging Face's own libraries keep what they downloaded."""
 
     @property
     def runs_dir(self) -> Path:
@@ -122,6 +126,8 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> S
         arxiv=_arxiv(config.get("arxiv", {}), env, config_file),
         profiles=_profiles(config.get("profiles", {}), config_file),
         config_file=config_file,
+        data_mirror=env.get("PAPERLAB_DATA_MIRROR") or None,
+        hub_cache=_hub_cache(env),
     )
 
 
@@ -133,6 +139,16 @@ def _home(text: str) -> Path:
     if "?" in text or "\0" in text:
         raise InvalidInput(f"PAPERLAB_HOME is {text!r}: a database address can't hold that", "name another folder")
     return home
+
+
+def _hub_cache(env: Mapping[str, str]) -> Path | None:
+    """As huggingface_hub finds it; None without a home."""
+    if explicit := env.get("HF_HUB_CACHE"):
+        return Path(explicit)
+    if folder := env.get("HF_HOME"):
+        return Path(folder) / "hub"
+    user = env.get("XDG_CACHE_HOME") or (f"{env['HOME']}/.cache" if env.get("HOME") else "")
+    return Path(user) / "huggingface" / "hub" if user else None
 
 
 def _find_config(env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:

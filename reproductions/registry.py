@@ -99,12 +99,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A paper's folder of code.  `recipes`: name to one line about it.  The registry fills in `folder`."""
+    """A paper's folder of code.  `recipes`: name to one line about it.  The registry fills in `folder`.
+
+    Where trained models can be asked for something, `asked_by` is the word for it ("generate", "translate"), and the
+    folder's opening.py opens them; `hugging_face` has the values of model_type in config.json that it reads as well.
+    """
 
     name: str
     title: str
     sources: tuple[Source, ...]
     recipes: Mapping[str, str] = field(default_factory=dict)
+    asked_by: str = ""
+    hugging_face: tuple[str, ...] = ()
     folder: str = ""  # the package's importable name, "reproductions.transformer"
 
 
@@ -161,6 +167,15 @@ def changed(recipe_name: str, tier: str, changes: Mapping[str, str]) -> dict[str
 def task(name: str) -> Callable[..., Any]:
     """The folder's Task class.  Imports torch."""
     return importlib.import_module(f"{get(name).folder}.task").Task  # type: ignore[no-any-return]
+
+
+def opening(name: str) -> Any:
+    """The folder's opening.py, which opens trained models.  Imports torch.  Raises InvalidInput where it has none."""
+    reproduction = get(name)
+    if not reproduction.asked_by:
+        able = ", ".join(other.name for other in all() if other.asked_by)
+        raise InvalidInput(f"models of {reproduction.name} can't be asked for anything", f"those that can: {able}")
+    return importlib.import_module(f"{reproduction.folder}.opening")
 
 
 def structure(name: str) -> list[dict[str, Any]]:

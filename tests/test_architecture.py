@@ -20,6 +20,8 @@ LIGHT = {
     "claims list --help": ["claims", "list", "--help"],
     "reproduce --list": ["reproduce", "--list"],
     "sync --help": ["sync", "--help"],
+    "generate --help": ["generate", "--help"],
+    "import --help": ["import", "--help"],
     "db check": ["db", "check"],
 }
 """Commands that start without what trains, draws or counts."""

@@ -1,39 +1,76 @@
-"""`paperlab import`: code links and reported results from public files."""
+"""`paperlab import`: models, and code links and reported results from public files."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from paperlab import settings
-from paperlab.cli import output
+from paperlab.cli import arguments, output
 from paperlab.library import database, imports
 from paperlab.library.imports import Imported
+from paperlab.runs import checkpoints
+from paperlab.settings import Settings
 
 
 def import_(
-    file: Annotated[list[Path], typer.Argument(help="Files of any known format, plain or .gz.", metavar="FILE...")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="A model: hf:NAME of the Hugging Face hub, or a folder in its format. Or files of any known format, "
+            "plain or .gz.",
+            metavar="WHAT...",
+        ),
+    ],
+    *,
+    name: Annotated[str | None, typer.Option("--name", help="What a model is called here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
 ) -> None:
-    """Bring in code links and reported results: Papers with Code dumps, sota-extractor files, model-index.
+    """Bring in a model (hf:NAME or a folder), or code links and reported results (files of known formats).
 
-    The format is told from the content. The same file twice adds nothing.
+    A model is kept under PAPERLAB_HOME/models with its origin and hashes, and `paperlab generate NAME` asks it; only
+    safetensors are read. The formats of files (Papers with Code dumps, sota-extractor files, model-index) are told
+    from their content. The same thing twice adds nothing.
 
-    Example: paperlab import links-between-papers-and-code.json.gz evaluation-tables.json.gz
+    Example: paperlab import hf:gpt2
     """
-    engine = database.open_or_create(settings.load())
-    done: list[Imported] = []
-    for path in file:
-        done.append(imports.import_file(engine, path, datetime.now(UTC)))
-        if not as_json:
-            _show(done[-1])
+    place = settings.load()
+    words = [arguments.text(word, "WHAT") for word in what]
+    models = [word for word in words if word.startswith(checkpoints.HUB_PREFIX) or Path(word).expanduser().is_dir()]
+    files = [Path(word) for word in words if word not in models]
+    if name is not None and len(models) != 1:
+        raise typer.BadParameter("names one model", param_hint="--name")
+    brought = [_bring(word, place, name, quiet=quiet, as_json=as_json) for word in models]
+    done = _read(files, place, show=not as_json) if files else []
     if as_json:
-        output.write_json({"files": done, "attribution": imports.attribution(done)})
-    output.talk(imports.attribution(done), quiet=quiet or as_json)
+        attribution = {"attribution": imports.attribution(done)} if files else {}
+        output.write_json({"files": done, "models": brought, **attribution})
+    if files:
+        output.talk(imports.attribution(done), quiet=quiet or as_json)
+
+
+def _bring(word: str, place: Settings, name: str | None, *, quiet: bool, as_json: bool) -> dict[str, Any]:
+    model, is_new = checkpoints.bring(
+        word, place, name=name, now=datetime.now(UTC), log=lambda text: output.talk(text, quiet=quiet)
+    )
+    if not as_json:
+        output.write_line(f"{model.name:<20}{'brought in' if is_new else 'here already'}: {model.path}")
+        output.talk(f"ask it: paperlab generate {model.name} --prompt TEXT", quiet=quiet)
+    return {"name": model.name, "path": model.path, "new": is_new, "origin": model.origin}
+
+
+def _read(files: list[Path], place: Settings, *, show: bool) -> list[Imported]:
+    engine = database.open_or_create(place)
+    done: list[Imported] = []
+    for path in files:
+        done.append(imports.import_file(engine, path, datetime.now(UTC)))
+        if show:
+            _show(done[-1])
+    return done
 
 
 def _show(imported: Imported) -> None:

@@ -74,6 +74,21 @@ def cell(value: Any) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def harmless(text: str) -> str:
+    """Running text as a terminal may have it: control characters are shown, not obeyed; lines and tabs stay."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else _picture(character) for character in text
+    )
+
+
+def _picture(character: str) -> str:
+    """U+241B for escape, and so on; what has no picture of its own, such as a turn of direction, is U+FFFD."""
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\N{SYMBOL FOR DELETE}" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
+
+
 def talk(text: str, *, quiet: bool = False) -> None:
     """A word to the person at the terminal; never data."""
     if not quiet:

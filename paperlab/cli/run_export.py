@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from paperlab.entities import Measurement, MetricPoint, Run
+from paperlab.entities import Claim, Measurement, MetricPoint, Run, Verdict
 from paperlab.errors import InvalidInput, NotReady
 from paperlab.export import model_card, parquet, run_table
 from paperlab.export.report import link
+from paperlab.library import claims
+from paperlab.runs import judging, structure
+from paperlab.settings import Settings
+from paperlab.store.database import Session
 from reproductions import registry
 
 
@@ -38,13 +42,26 @@ def write(
             with path.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(run_table.csv_lines(rows))
             return len(rows)
-        title, address = _paper(run)
-        path.write_text(
-            model_card.text(run, measurements, judged, title=title, address=address), encoding="utf-8", newline="\n"
-        )
+        path.write_text(card(run, measurements, judged), encoding="utf-8", newline="\n")
         return len(measurements)
 
     return _in_place(out, fill)
+
+
+def card(run: Run, measurements: Sequence[Measurement], judged: model_card.Judged, *, opens_with: str = "") -> str:
+    """The model card of a run; `opens_with` names the class of transformers that opens what lies beside it."""
+    title, address = _paper(run)
+    return model_card.text(run, measurements, judged, title=title, address=address, opens_with=opens_with)
+
+
+def judged(reading: Session, place: Settings, measurements: Sequence[Measurement]) -> dict[str, tuple[Claim, Verdict]]:
+    """The claims that these measurements are of, with the verdicts of now."""
+    everything = claims.load()
+    measured = {item.claim_id for item in measurements}
+    wanted = [claim for claim in everything if claim.id in measured]
+    checks = structure.known({claim.reproduction for claim in wanted}, place.home)
+    found = judging.judgements(reading, wanted, checks, among=everything)
+    return {claim.id: (claim, found[claim.id].verdict) for claim in wanted}
 
 
 def _paper(run: Run) -> tuple[str, str]:

@@ -20,11 +20,14 @@ Name = Annotated[str, typer.Argument(help="A run's id, or how it begins, or what
 NameOrPath = Annotated[str, typer.Argument(help="A run's directory, or its id, or how that begins.")]
 
 
-def refreshed(place: settings.Settings) -> Engine:
-    """The database, brought up to what the run directories hold now; as it is where another process is writing it."""
+def refreshed(place: settings.Settings, run: Path | None = None) -> Engine:
+    """The database, brought up to what the run directories hold now; as it is where another process is writing it.
+
+    `run` is one that may lie elsewhere.
+    """
     engine = library_database.open_or_create(place)
     try:
-        indexer.index(engine, place.runs_dir)
+        indexer.index(engine, run or place.runs_dir)
     except TryAgain as busy:
         output.talk(f"shown as indexed before: {busy.message}")
     return engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,13 @@ import typer
 from paperlab import settings
 from paperlab.cli import comparison, output, run_export, run_groups, run_transfer
 from paperlab.cli.run_names import Json, match, refreshed
-from paperlab.entities import Claim, Measurement, MetricPoint, Run, RunStatus, Sample, Verdict
+from paperlab.entities import Measurement, MetricPoint, Run, RunStatus, Sample
 from paperlab.errors import InvalidInput, TryAgain
-from paperlab.library import claims
 from paperlab.library import database as library_database
 from paperlab.runs import compare as comparisons
-from paperlab.runs import findings, indexer, interleaved, judging, launch, structure
+from paperlab.runs import findings, indexer, interleaved, launch
 from paperlab.store import runs as store
-from paperlab.store.database import Session, read_only
+from paperlab.store.database import read_only
 from reproductions.run_directory import RunDirectory
 
 SAMPLES_SHOWN = 5
@@ -221,6 +219,8 @@ def export(
 ) -> None:
     """Write a run for others: a model card with a model-index and our verdicts, or its numbers as CSV or Parquet.
 
+    `paperlab export` writes its weights.
+
     Example: paperlab runs export 20261124-0930 --format model-card --out README.md
     """
     place = settings.load()
@@ -230,7 +230,7 @@ def export(
         assert found is not None
         measurements = store.measurements(reading, run_id=run_id)
         is_card = form is run_export.Form.MODEL_CARD
-        judged = _judged(reading, place, measurements) if is_card else {}
+        judged = run_export.judged(reading, place, measurements) if is_card else {}
         points = [] if is_card else store.points(reading, run_id)
     count = run_export.write(out, form, found, points=points, measurements=measurements, judged=judged)
     if json_:
@@ -238,18 +238,6 @@ def export(
         return
     output.write_line(str(out))
     output.talk(f"{count} values of {run_id}")
-
-
-def _judged(
-    reading: Session, place: settings.Settings, measurements: Sequence[Measurement]
-) -> dict[str, tuple[Claim, Verdict]]:
-    """The claims that these measurements are of, with the verdicts of now."""
-    everything = claims.load()
-    measured = {item.claim_id for item in measurements}
-    wanted = [claim for claim in everything if claim.id in measured]
-    checks = structure.known({claim.reproduction for claim in wanted}, place.home)
-    judged = judging.judgements(reading, wanted, checks, among=everything)
-    return {claim.id: (claim, judged[claim.id].verdict) for claim in wanted}
 
 
 def as_json(run: Run) -> dict[str, Any]:

@@ -23,22 +23,40 @@ TASK_TYPES = {
 }
 """Hugging Face's names of tasks where ours is another word."""
 
+_PIPELINES = {"AutoModelForCausalLM": "text-generation", "AutoModelForMaskedLM": "fill-mask"}
+
 Judged = Mapping[str, tuple[Claim, Verdict]]
 """By the claim's id."""
 
 
-def text(run: Run, measurements: Sequence[Measurement], judged: Judged, *, title: str, address: str = "") -> str:
-    """The whole file.  `title` and `address` are those of the paper that the run reproduces."""
+def text(
+    run: Run,
+    measurements: Sequence[Measurement],
+    judged: Judged,
+    *,
+    title: str,
+    address: str = "",
+    opens_with: str = "",
+) -> str:
+    """The whole file.  `title` and `address` are those of the paper that the run reproduces.
+
+    `opens_with` names the class of transformers that opens the weights beside the card, where there are some.
+    """
     import yaml
 
     model = f"{run.recipe}-{run.tier}-seed-{run.seed}"
     card: dict[str, Any] = {"tags": ["paperlab", "reproduction"]}
+    if opens_with:
+        card["library_name"] = "transformers"
+        card["pipeline_tag"] = _PIPELINES[opens_with]
     if measurements:  # an index without results is none
         card["model-index"] = [{"name": model, "results": results(measurements, judged)}]
     front = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=1000)
     return (
         f"---\n{front}---\n\n"
-        + "\n\n".join(_body(run, measurements, judged, model=model, title=title, address=address))
+        + "\n\n".join(
+            [*_body(run, measurements, judged, model=model, title=title, address=address), *_usage(opens_with)]
+        )
         + "\n"
     )
 
@@ -120,6 +138,18 @@ def _body(
     command = f"paperlab reproduce {run.recipe} --tier {run.tier} --seed {run.seed} {sets}".rstrip()
     blocks += ["## Training", _table(("", ""), described), "## Repeat it", f"    {visible(command)}"]
     return blocks
+
+
+def _usage(opens_with: str) -> list[str]:
+    """How the files beside the card are opened, from the folder that holds them."""
+    if not opens_with:
+        return []
+    lines = (
+        f"from transformers import AutoTokenizer, {opens_with}",
+        'tokenizer = AutoTokenizer.from_pretrained(".")',
+        f'model = {opens_with}.from_pretrained(".")',
+    )
+    return ["## Open it", "\n".join(f"    {line}" for line in lines)]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -90,9 +90,11 @@ def complete(
     decode: Callable[[Sequence[int]], str],
     on_text: Callable[[int, str], None] = lambda _row, _text: None,
     device: torch.device | str = "cpu",
+    first_row: int = 0,
 ) -> list[Generated]:
     """The continuation of each prompt.  ``on_text`` gets (row, new characters) as soon as they can't change any more.
 
+    ``first_row`` is the place of the first prompt in a longer list, of which each draws what it would draw in it.
     Raises InvalidInput for an empty prompt where there is no ``end`` to start from, and for one that fills ``context``.
     """
     texts = [_GrowingText(decode, decoding.stop, end) for _ in prompts]
@@ -103,7 +105,9 @@ def complete(
             on_text(row, new)
         return texts[row].ended is not None
 
-    for _ in stream(model, prompts, decoding, context=context, end=end, is_done=is_done, device=device):
+    for _ in stream(
+        model, prompts, decoding, context=context, end=end, is_done=is_done, device=device, first_row=first_row
+    ):
         pass
     for row, text in enumerate(texts):
         if rest := text.rest():
@@ -121,6 +125,7 @@ def stream(
     end: int | None = None,
     is_done: Callable[[int, int], bool] | None = None,
     device: torch.device | str = "cpu",
+    first_row: int = 0,
 ) -> Iterator[list[tuple[int, int]]]:
     """(row, token) of every row that is still written, a step at a time; the end token is the last of its row.
 
@@ -135,7 +140,7 @@ def stream(
     tokens_BT, padding_B = _flush_right(rows, longest, device)
     cache = model.start(len(rows), longest + steps)
     cache.padding = padding_B
-    choose = _Chooser(decoding, rows, steps, device)
+    choose = _Chooser(decoding, rows, steps, device, first_row)
     held: list[int | None] = list(range(len(rows)))  # the row of each place of the batch; None where it has ended
     for step in range(steps):
         token_B = choose(model.extend(tokens_BT, cache), step)
@@ -179,13 +184,17 @@ def filtered(logits_BV: Tensor, seen_BV: Tensor | None, decoding: Decoding) -> T
 class _Chooser:
     """Chooses the next token of every row.  Its random numbers are the row's own, drawn before anything is written."""
 
-    def __init__(self, decoding: Decoding, rows: Sequence[Sequence[int]], steps: int, device: Any) -> None:
+    def __init__(
+        self, decoding: Decoding, rows: Sequence[Sequence[int]], steps: int, device: Any, first_row: int
+    ) -> None:
         self.decoding, self.rows = decoding, rows
         self.device = device
         self.seen_BV: Tensor | None = None
         self.uniform: Tensor | None = None
         if decoding.temperature > 0:
-            generators = [torch.Generator().manual_seed(_mixed(decoding.seed, row)) for row in range(len(rows))]
+            generators = [
+                torch.Generator().manual_seed(_mixed(decoding.seed, first_row + row)) for row in range(len(rows))
+            ]
             drawn = [torch.rand(steps, generator=generator, dtype=torch.float64) for generator in generators]
             self.uniform = torch.stack(drawn).to(device)
 

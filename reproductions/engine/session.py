@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from reproductions.engine import distributed, energy, failures, machine, provena
 from reproductions.engine.identity import Identity, open_run
 from reproductions.engine.interrupts import Interrupts
 from reproductions.engine.recipe import Recipe, to_dict
-from reproductions.engine.task import TaskFactory
+from reproductions.engine.task import Task, TaskFactory
+from reproductions.engine.trained import TOKENIZER
 from reproductions.run_directory import Recorder, RunDirectory
 
 
@@ -111,7 +113,22 @@ def train(
         loop = trainer.Loop(given)
         with interrupts.at_once():
             loop.begin()
+            if recorder is not None:
+                _keep_tokenizer(task, recorder)
         loop.take_steps(progress)
         with interrupts.at_once():
             loop.finish()
         return run
+
+
+def _keep_tokenizer(task: Task, recorder: Recorder) -> None:
+    """A learned tokenizer goes with the run: without it the weights are numbers about unknown tokens."""
+    tokenizer = getattr(task, "tokenizer", None)
+    if tokenizer is None or not hasattr(tokenizer, "save"):
+        return
+    if any(kept["name"] == TOKENIZER for kept in RunDirectory(recorder.path).artifacts()):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / TOKENIZER
+        tokenizer.save(path)
+        recorder.artifact(TOKENIZER, path.read_bytes())

@@ -70,4 +70,6 @@ REPRODUCTION = Reproduction(
         "nanogpt-char": "nanoGPT's two tiny Shakespeare settings: 6 layers on a GPU (full), 4 on a laptop (mini)",
         "gpt-char": "our own better recipe for the laptop setting of tiny Shakespeare (mini)",
     },
+    asked_by="generate",
+    hugging_face=("gpt2",),
 )

@@ -32,4 +32,5 @@ REPRODUCTION = Reproduction(
         "transformer-big": "the big model on WMT14 English-German; the same change on Multi30k (mini)",
         **{row.recipe: f"Table 3, row {row.row}: {row.about}" for row in ROWS},
     },
+    asked_by="translate",
 )

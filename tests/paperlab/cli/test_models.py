@@ -1,0 +1,345 @@
+"""generate, translate, import and export, as they are typed: on runs, checkpoints, folders and names of the hub."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from paperlab.cli import output
+from paperlab.runs import checkpoints, model_store
+from reproductions import registry
+from reproductions.data import hub
+from tests.reproductions.trained_runs import train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A home with a run of a GPT and one of a Transformer, both tiny."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("trained")
+    return {name: train(name, folder).path for name in ("gpt-2", "transformer-base")}
+
+
+@pytest.fixture
+def home(home, trained, monkeypatch):
+    monkeypatch.setattr(registry, "PACKAGES", ("reproductions.gpt", "reproductions.transformer"))
+    monkeypatch.delenv("PAPERLAB_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(home / "no cache"))
+    for path in trained.values():
+        shutil.copytree(path, home / "runs" / path.name)
+    return home
+
+
+@pytest.fixture
+def run(home, trained):
+    return home / "runs" / trained["gpt-2"].name
+
+
+@pytest.fixture
+def folder(paperlab, run, tmp_path):
+    """The GPT in Hugging Face's format."""
+    assert paperlab("export", run.name, "--to", "hf", "my-gpt").code == 0
+    return tmp_path / "my-gpt"
+
+
+def outputs(found):
+    assert found.code == 0, found.err
+    return found.json["outputs"]
+
+
+# generate
+
+
+def test_a_run_a_checkpoint_and_an_exported_folder_write_the_same(paperlab, run, folder):
+    asked = ("--prompt", "The ", "--prompt", "If the object", "--greedy", "--max-tokens", "6", "--json")
+    by_prefix = outputs(paperlab("generate", "gpt-2-smoke", *asked))
+    assert [one["prompt"] for one in by_prefix] == ["The ", "If the object"]
+    assert all(0 < len(one["tokens"]) <= 6 for one in by_prefix)
+    for source in (run, run / "checkpoints" / "step-000003", folder):
+        assert outputs(paperlab("generate", str(source), *asked)) == by_prefix
+    whole = paperlab("generate", run.name, *asked[:4], "--greedy", "--max-tokens", "6")
+    assert whole.out == "".join(
+        f"== {number} of 2 ==\n{one['prompt']}{one['text']}\n" for number, one in enumerate(by_prefix, start=1)
+    )
+
+
+def test_the_same_seed_draws_the_same_and_streaming_changes_nothing(paperlab, run):
+    asked = (
+        "generate",
+        run.name,
+        "--prompt",
+        "The ",
+        "--prompt",
+        "A",
+        "--seed",
+        "7",
+        "--top-k",
+        "40",
+        "--max-tokens",
+        "9",
+    )
+    first = paperlab(*asked)
+    assert first.code == 0
+    assert paperlab(*asked, "--stream").out == first.out
+    assert paperlab(*asked, "--batch", "1", "--stream").out == first.out
+    assert paperlab(*asked, "--seed", "8").out != first.out
+
+
+def test_prompts_come_from_files_and_stdin_whole_or_by_line(paperlab, run, tmp_path, monkeypatch):
+    (tmp_path / "prompts.txt").write_text("The \nA class\n")
+    asked = ("generate", run.name, "--greedy", "--max-tokens", "2", "--json")
+    from_file = ("--prompt-file", "prompts.txt")
+    assert [one["prompt"] for one in outputs(paperlab(*asked, *from_file))] == ["The \nA class"]
+    assert [one["prompt"] for one in outputs(paperlab(*asked, *from_file, "--lines"))] == ["The ", "A class"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"If\n")))
+    assert [one["prompt"] for one in outputs(paperlab(*asked))] == ["If"]
+
+
+def test_stop_strings_end_a_text(paperlab, run):
+    (whole,) = outputs(paperlab("generate", run.name, "--prompt", "The ", "--greedy", "--max-tokens", "9", "--json"))
+    stop = whole["text"][2:4]
+    (cut,) = outputs(
+        paperlab("generate", run.name, "--prompt", "The ", "--greedy", "--max-tokens", "9", "--stop", stop, "--json")
+    )
+    assert cut["text"] == whole["text"][: whole["text"].index(stop)]
+    assert cut["ended"] == "stop"
+
+
+def test_control_characters_are_shown_and_not_obeyed():
+    assert output.harmless("a\x1b[2J\r\tb\n\x9b\u202ec\x7f") == "a␛[2J␍\tb\n\ufffd\ufffdc␡"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("gpt-3-smoke",), 3, "did you mean"),
+        (("gpt2",), 3, "hf:gpt2"),
+        (("./nothing",), 3, "does not exist"),
+        (("hf:../etc",), 3, "no model of the Hugging Face hub"),
+        (("transformer-base-smoke",), 3, "paperlab translate"),
+        (("gpt-2-smoke", "--top-p", "0"), 3, "top_p is 0.0"),
+        (("gpt-2-smoke", "--temperature", "nan"), 3, "temperature is nan"),
+        (("gpt-2-smoke", "--device", "tpu"), 2, "not auto, cpu or cuda"),
+        (("gpt-2-smoke", "--json", "--stream"), 2, "one object at the end"),
+        (("gpt-2-smoke", "--prompt-file", "nothing.txt"), 3, "nothing.txt can't be read"),
+    ],
+)
+def test_what_can_not_be_is_refused_by_name(paperlab, words, code, says):
+    found = paperlab("generate", *words, "--prompt", "x")
+    assert (found.code, says in found.err) == (code, True), found.err
+
+
+def test_a_run_without_weights_says_how_to_get_them(paperlab, run):
+    shutil.rmtree(run / "checkpoints")
+    found = paperlab("generate", run.name, "--prompt", "x")
+    assert found.code == 4
+    assert "has no checkpoint here" in found.err
+    assert "--checkpoints last" in found.err
+
+
+def test_weights_of_an_unfinished_run_are_used_and_named(paperlab, run):
+    (run / "result.json").unlink()
+    (run / "checkpoints" / "step-000003").rename(run / "checkpoints" / "step-000001")
+    state = run / "checkpoints" / "step-000001" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"step": 1}))
+    found = paperlab("generate", run.name, "--prompt", "x", "--max-tokens", "1")
+    assert found.code == 0
+    assert "weights of step 1 of 3" in found.err
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_a_pickle_stays_closed(paperlab, folder, name):
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
+    for words in (
+        ("generate", str(folder), "--prompt", "x"),
+        ("generate", str(folder / name), "--prompt", "x"),
+        ("import", str(folder)),
+    ):
+        found = paperlab(*words)
+        assert found.code == 3
+        assert "is a pickle, which can execute code" in found.err
+    assert not Path("owned").exists()
+
+
+def test_damaged_and_foreign_folders_are_told_apart(paperlab, folder):
+    config = json.loads((folder / "config.json").read_text())
+
+    def said(change):
+        (folder / "config.json").write_text(json.dumps(config | change))
+        found = paperlab("generate", str(folder), "--prompt", "x")
+        assert found.code == 3
+        return found.err
+
+    assert 'type "llama", which can\'t be opened here.\n  those that can: gpt2' in said({"model_type": "llama"})
+    assert "the weights are not those of this GPT-2" in said({"n_layer": 3})
+    assert "can't be understood" in said({"n_embd": "wide"})
+    assert "has the shape" in said({"n_embd": 64})
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    assert "can't be read" in paperlab("generate", str(folder), "--prompt", "x").err
+
+
+# translate
+
+
+def test_translations_are_a_line_each_or_n_best_with_scores(paperlab):
+    asked = ("translate", "transformer-base", "--text", "two hundred and six", "--text", "nine")
+    plain = paperlab(*asked)
+    assert plain.code == 0, plain.err
+    assert len(plain.out.splitlines()) == 2
+    best = [line.split("\t") for line in paperlab(*asked, "--beam", "200", "--n-best", "3").out.splitlines()]
+    assert [number for number, _, _ in best] == ["1"] * 3 + ["2"] * 3
+    scores = [float(score) for _, score, _ in best]
+    assert scores[:3] == sorted(scores[:3], reverse=True)
+    found = paperlab(*asked, "--beam", "200", "--n-best", "3", "--length-penalty", "0", "--json").json
+    assert found["decoding"] == {"beam": 200, "n_best": 3, "length_penalty": 0.0}
+    for one in found["outputs"][0]["translations"]:
+        assert one["score"] == pytest.approx(one["log_probability"])
+
+
+def test_attention_is_drawn_a_file_a_sentence(paperlab, tmp_path):
+    found = paperlab("translate", "transformer-base", "--text", "nine", "--attention", "maps", "--json")
+    (one,) = outputs(found)
+    assert one["attention"] == str(Path("maps") / "0001.svg")
+    assert (tmp_path / "maps" / "0001.svg").read_text().startswith("<svg")
+    assert paperlab("translate", "transformer-base", "--text", "nine", "--beam", "2", "--n-best", "3").code == 3
+    assert "paperlab generate" in paperlab("translate", "gpt-2-smoke", "--text", "nine").err
+
+
+# export and import
+
+
+def test_transformers_opens_an_export_and_its_card_tells_the_run(paperlab, run, folder):
+    model, names = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    asked = ("generate", run.name, "--prompt", "The object", "--greedy", "--max-tokens", "8", "--json")
+    (ours,) = outputs(paperlab(*asked))
+    ids = names("The object", return_tensors="pt")
+    with torch.no_grad():
+        theirs = model.generate(**ids, do_sample=False, max_new_tokens=8, pad_token_id=0)[
+            0, ids["input_ids"].shape[1] :
+        ]
+    assert [token for token in theirs.tolist() if token != names.eos_token_id] == ours["tokens"]
+    card = (folder / "README.md").read_text()
+    assert "library_name: transformers" in card
+    assert run.name in card
+    assert "AutoModelForCausalLM.from_pretrained" in card
+
+
+def test_an_export_replaces_nothing_and_leaves_no_half_of_one(paperlab, run, folder, tmp_path):
+    before = sorted(folder.iterdir())
+    again = paperlab("export", run.name, "--to", "hf", "my-gpt")
+    assert (again.code, "is there already" in again.err) == (3, True)
+    assert sorted(folder.iterdir()) == before
+    assert "no class" in paperlab("export", "transformer-base", "--to", "hf", "other").err
+    assert "already" in paperlab("export", "my-gpt", "--to", "hf", "other").err
+    assert not [path for path in tmp_path.iterdir() if "other" in path.name or path.name.endswith(".part")]
+
+
+def test_a_folder_is_imported_once_and_asked_by_name(paperlab, folder, home):
+    (folder / "modeling_evil.py").write_text("raise SystemExit")
+    first = paperlab("import", str(folder), "--json").json["models"][0]
+    assert (first["name"], first["new"]) == ("my-gpt", True)
+    kept = home / "models" / "my-gpt"
+    assert first["origin"]["source"] == str(folder)
+    assert set(first["origin"]["files"]) == {path.name for path in kept.iterdir()} - {"origin.json"}
+    assert not (kept / "modeling_evil.py").exists()
+    assert paperlab("import", str(folder), "--json").json["models"][0]["new"] is False
+    shutil.rmtree(folder)
+    assert paperlab("generate", "my-gpt", "--prompt", "The", "--max-tokens", "2").code == 0
+
+
+def test_another_model_needs_another_name(paperlab, folder, home):
+    assert paperlab("import", str(folder)).code == 0
+    weights = hub_weights(folder)
+    weights["transformer.wpe.weight"] += 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    refused = paperlab("import", str(folder))
+    assert (refused.code, "--name" in refused.err) == (3, True)
+    assert paperlab("import", str(folder), "--name", "second").code == 0
+    assert paperlab("import", str(folder), "--name", "../up").code == 3
+    assert [model.name for model in model_store.models(home)] == ["my-gpt", "second"]
+
+
+def test_what_can_not_be_opened_is_not_kept(paperlab, folder, home):
+    (folder / "merges.txt").unlink()
+    found = paperlab("import", str(folder))
+    assert (found.code, "has no tokenizer" in found.err) == (3, True)
+    assert not [*(home / "models").glob("*"), *(home / "models").glob(".*")]
+
+
+def hub_weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.fixture
+def a_hub(folder, monkeypatch, tmp_path):
+    """A server that has the folder as the model gpt2, under the addresses of the hub."""
+    place = tmp_path / "served" / "gpt2" / "resolve" / "main"
+    shutil.copytree(folder, place)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    def make(*words):
+        return Quiet(*words, directory=str(tmp_path / "served"))
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), make)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(hub.Source, "hub", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(hub.Source.__init__, "__defaults__", (None, f"http://127.0.0.1:{server.server_port}"))
+    yield place
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_model_of_the_hub_is_downloaded_once_and_pinned(paperlab, a_hub, home):
+    asked = ("generate", "hf:gpt2", "--prompt", "The ", "--greedy", "--max-tokens", "4", "--json")
+    first = outputs(paperlab(*asked))
+    origin = model_store.get(home, "gpt2").origin
+    assert origin["source"] == "hf:gpt2"
+    assert origin["urls"]["model.safetensors"].endswith("/gpt2/resolve/main/model.safetensors")
+    shutil.rmtree(a_hub)
+    assert outputs(paperlab(*asked)) == first
+
+
+def test_a_model_of_another_type_is_refused_before_its_weights_come(paperlab, a_hub, home):
+    (a_hub / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    found = paperlab("import", "hf:gpt2")
+    assert (found.code, 'type "llama"' in found.err) == (3, True)
+    assert "model.safetensors" not in found.err
+    unknown = paperlab("import", "hf:nobody/nothing")
+    assert (unknown.code, "paperlab import FOLDER" in unknown.err) == (4, True)
+
+
+def test_a_mirror_and_the_cache_of_the_hub_need_no_network(paperlab, folder, home, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "mirror" / "huggingface" / "some" / "gpt")
+    monkeypatch.setenv("PAPERLAB_DATA_MIRROR", str(tmp_path / "mirror"))
+    assert paperlab("import", "hf:some/gpt", "--json").json["models"][0]["name"] == "some--gpt"
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    snapshot = tmp_path / "cache" / "models--gpt2" / "snapshots" / "abc"
+    shutil.copytree(folder, snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("abc")
+    assert paperlab("generate", "hf:gpt2", "--prompt", "x", "--max-tokens", "1").code == 0
+    assert paperlab("import", "hf:gpt2", "--json").json["models"][0]["origin"]["revision"] == "abc"
+
+
+def test_a_missing_package_is_named_with_what_installs_it(paperlab, run, monkeypatch):
+    monkeypatch.setattr(checkpoints, "missing_packages", lambda _: ["torch"])
+    found = paperlab("generate", run.name, "--prompt", "x")
+    assert (found.code, "paperlab[train]" in found.err) == (4, True)
