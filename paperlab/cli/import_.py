@@ -12,20 +12,22 @@ from paperlab import settings
 from paperlab.cli import arguments, output
 from paperlab.library import database, imports
 from paperlab.library.imports import Imported
-from paperlab.runs import checkpoints
+from paperlab.runs import checkpoints, model_store
 from paperlab.settings import Settings
 
 
 def import_(
     what: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="A model: hf:NAME of the Hugging Face hub, or a folder in its format. Or files of any known format, "
             "plain or .gz.",
             metavar="WHAT...",
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
+    listing: Annotated[bool, typer.Option("--list", help="The models that were brought in, and stop.")] = False,
     name: Annotated[str | None, typer.Option("--name", help="What a model is called here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
@@ -39,6 +41,11 @@ def import_(
     Example: paperlab import hf:gpt2
     """
     place = settings.load()
+    if listing:
+        _list(place, as_json)
+        return
+    if not what:
+        raise typer.BadParameter("missing; `paperlab import --list` shows what was brought in", param_hint="WHAT")
     words = [arguments.text(word, "WHAT") for word in what]
     models = [word for word in words if word.startswith(checkpoints.HUB_PREFIX) or Path(word).expanduser().is_dir()]
     files = [Path(word) for word in words if word not in models]
@@ -51,6 +58,26 @@ def import_(
         output.write_json({"files": done, "models": brought, **attribution})
     if files:
         output.talk(imports.attribution(done), quiet=quiet or as_json)
+
+
+def _list(place: Settings, as_json: bool) -> None:
+    rows = [
+        {
+            "name": model.name,
+            "bytes": sum(file["bytes"] for file in model.origin["files"].values()),
+            "source": model.origin["source"],
+            "brought_in_at": model.origin["brought_in_at"],
+            "path": model.path,
+        }
+        for model in model_store.models(place.home)
+    ]
+    if as_json:
+        output.write_json({"models": rows})
+        return
+    columns = ("name", "MB", "from", "brought in")
+    output.write_table(
+        columns, [(row["name"], row["bytes"] / 1e6, row["source"], row["brought_in_at"]) for row in rows]
+    )
 
 
 def _bring(word: str, place: Settings, name: str | None, *, quiet: bool, as_json: bool) -> dict[str, Any]:

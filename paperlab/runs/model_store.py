@@ -154,4 +154,4 @@ def _read(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and {"source", "brought_in_at", "files"} <= value.keys() else None

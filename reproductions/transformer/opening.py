@@ -49,15 +49,17 @@ class Translator:
     ) -> list[list[Translation]]:
         """At most ``n_best`` translations of each text, best first; what is None is as the recipe has it.
 
-        Texts of like length are searched together.  Raises InvalidInput for a text that the model has no room for.
+        Texts of like length are searched together; nothing is translated as nothing.  Raises InvalidInput for a text
+        that the model has no room for.
         """
         beam = self.evaluation.beam if beam is None else beam
         alpha = self.evaluation.length_penalty if length_penalty is None else length_penalty
         if n_best > beam:
             raise InvalidInput(f"a beam of {beam} has no {n_best} best", f"a beam of {n_best} or more has")
         sources = self._encoded(texts)
-        order = sorted(range(len(sources)), key=lambda index: -len(sources[index]))
-        found: dict[int, list[Hypothesis]] = {}
+        real = [index for index, text in enumerate(texts) if text.strip()]
+        order = sorted(real, key=lambda index: -len(sources[index]))
+        found = {index: [Hypothesis((), 0.0, 0.0)] for index in range(len(texts))}
         while order:
             size = max(1, self.evaluation.batch_tokens // (len(sources[order[0]]) * beam))
             batch, order = order[:size], order[size:]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from reproductions import registry
 from reproductions.engine import checkpoint, trained
 from reproductions.gpt import opening
 from reproductions.registry import InvalidInput, NotReady
@@ -151,6 +152,18 @@ def test_a_prompt_without_room_is_named(context, home, writing):
         writer.write(["a", long])
 
 
+def test_every_reproduction_that_can_be_asked_has_an_opening_and_others_say_who_can():
+    for reproduction in registry.all():
+        if reproduction.asked_by:
+            module = registry.opening(reproduction.name)
+            assert callable(module.open_run)
+            assert callable(module.open_folder)
+        else:
+            assert not reproduction.hugging_face
+            with pytest.raises(InvalidInput, match="can't be asked for anything"):
+                registry.opening(reproduction.name)
+
+
 def test_several_end_tokens_are_refused(tmp_path):
     theirs_of(tmp_path)
     (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 2]}')
@@ -170,6 +183,9 @@ def test_n_best_come_with_falling_scores_and_the_first_is_the_search_of_the_task
     alone = [translator.translate([text], beam=200, n_best=3)[0] for text in texts]
     assert [[one.tokens for one in best] for best in alone] == [[one.tokens for one in best] for best in found]
     assert b"<svg" in translator.attention_map(texts[0], found[0][0])
+    nothing, nine = translator.translate([" ", texts[1]], beam=200, n_best=3)
+    assert [one.text for one in nothing] == [""]
+    assert nine == found[1]
     with pytest.raises(InvalidInput, match="a beam of 2 has no 3 best"):
         translator.translate(texts, beam=2, n_best=3)
     with pytest.raises(InvalidInput, match="text 2 has"):

@@ -255,6 +255,10 @@ def test_a_folder_is_imported_once_and_asked_by_name(paperlab, folder, home):
     assert set(first["origin"]["files"]) == {path.name for path in kept.iterdir()} - {"origin.json"}
     assert not (kept / "modeling_evil.py").exists()
     assert paperlab("import", str(folder), "--json").json["models"][0]["new"] is False
+    (listed,) = paperlab("import", "--list", "--json").json["models"]
+    assert (listed["name"], listed["bytes"] > 10_000) == ("my-gpt", True)
+    assert "my-gpt" in paperlab("import", "--list").out
+    assert paperlab("import").code == 2
     shutil.rmtree(folder)
     assert paperlab("generate", "my-gpt", "--prompt", "The", "--max-tokens", "2").code == 0
 
