@@ -188,7 +188,6 @@ class _Chooser:
         self, decoding: Decoding, rows: Sequence[Sequence[int]], steps: int, device: Any, first_row: int
     ) -> None:
         self.decoding, self.rows = decoding, rows
-        self.device = device
         self.seen_BV: Tensor | None = None
         self.uniform: Tensor | None = None
         if decoding.temperature > 0:
