@@ -27,6 +27,7 @@ def write_model(folder: Path, config: Mapping[str, Any], weights: Mapping[str, T
     _write_json(folder / CONFIG, config)
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors gives it to the owner alone
 
 
 def write_byte_level_tokenizer(

@@ -230,6 +230,10 @@ def test_transformers_opens_an_export_and_its_card_tells_the_run(paperlab, run, 
             0, ids["input_ids"].shape[1] :
         ]
     assert [token for token in theirs.tolist() if token != names.eos_token_id] == ours["tokens"]
+    assert {path.stat().st_mode for path in folder.iterdir()} == {(folder / "config.json").stat().st_mode}
+    model.save_pretrained("again")
+    names.save_pretrained("again")  # with tokenizer.json
+    assert outputs(paperlab("generate", "./again", *asked[2:])) == [ours]
     card = (folder / "README.md").read_text()
     assert "library_name: transformers" in card
     assert run.name in card
