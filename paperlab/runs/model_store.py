@@ -41,6 +41,7 @@ _TAKEN = (
     "vocab.txt",
     "LICENSE",
 )
+_DAY_S = 86_400.0
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,199}")
 
 
@@ -126,6 +127,7 @@ def add(
     origin = {**came_from, "brought_in_at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "files": hashes}
     try:
         temporary.mkdir(parents=True)
+        _remove_leftovers(target.parent, now)
         for file, path in files.items():
             _place(path, temporary / file, may_link)
         attempt(temporary)
@@ -136,6 +138,13 @@ def add(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Stored(name, target, origin), True
+
+
+def _remove_leftovers(folder: Path, now: datetime) -> None:
+    """Removes what a kill left half copied; what is younger than a day may still be growing."""
+    for path in folder.glob(".*.tmp"):
+        if now.timestamp() - path.stat().st_mtime > _DAY_S:
+            shutil.rmtree(path)
 
 
 def _place(path: Path, target: Path, may_link: bool) -> None:

@@ -224,6 +224,7 @@ def test_200_prompts_through_the_real_architecture_are_what_transformers_gives(t
     written = [one.tokens for one in writer.write(prompts, batch=25, max_new_tokens=8)]
     expected = [greedy(model, ids, 8, 50256) for ids in writer.tokenizer.encode(prompts)]
     assert written == expected
+    assert len(set(written)) > 100
     writer.save(tmp_path / "ours")
     again = opening.open_folder(tmp_path / "ours", device=CPU)
     assert [one.tokens for one in again.write(prompts, batch=25, max_new_tokens=8)] == expected

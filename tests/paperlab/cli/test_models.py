@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import os
 import shutil
 import sys
 import threading
@@ -252,7 +253,12 @@ def test_an_export_replaces_nothing_and_leaves_no_half_of_one(paperlab, run, fol
 
 def test_a_folder_is_imported_once_and_asked_by_name(paperlab, folder, home):
     (folder / "modeling_evil.py").write_text("raise SystemExit")
+    old, young = home / "models" / ".other.1234.tmp", home / "models" / ".other.5678.tmp"
+    for leftover in (old, young):
+        leftover.mkdir(parents=True)
+    os.utime(old, (0, 0))
     first = paperlab("import", str(folder), "--json").json["models"][0]
+    assert (old.exists(), young.exists()) == (False, True)
     assert (first["name"], first["new"]) == ("my-gpt", True)
     kept = home / "models" / "my-gpt"
     assert first["origin"]["source"] == str(folder)
