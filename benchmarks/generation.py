@@ -3,9 +3,9 @@
     python benchmarks/generation.py [--peers DIR] [--out benchmarks/results]     # DIR/nanoGPT: a checkout of it
 
 Both sides hold the same random weights of GPT-2's architecture, get the same prompts and have to write the same tokens,
-which is checked.  A repeat lets each write in turn; a ratio is the peer's time over ours within one repeat, and the
-median of the repeats is what counts: above 1 ours is faster.  nanoGPT, which keeps no cache, is shown where it is at
-hand.
+which is checked.  Our matrices are laid out for decoding once, before the clock starts.  A repeat lets each write in
+turn; a ratio is the peer's time over ours within one repeat, and the median of the repeats is what counts: above 1 ours
+is faster.  nanoGPT, which keeps no cache, is shown where it is at hand.
 """
 
 from __future__ import annotations
