@@ -147,15 +147,24 @@ class MultiHeadAttention(nn.Module):
 
     The three input projections of all heads lie in one matrix (rows: queries, keys, values), so that self-attention
     is one product.  d_key and d_value default to d_model / num_heads; they may differ (Table 3, rows B).
-    The paper's projections are matrices: ``bias`` is off, and on only to compare with other implementations.
+    The paper's projections are matrices: ``bias`` is off here, and on for BERT.  ``dropout`` is the share of
+    self-attention weights that is dropped in training, which BERT does too.
     """
 
     def __init__(
-        self, d_model: int, num_heads: int, d_key: int | None = None, d_value: int | None = None, bias: bool = False
+        self,
+        d_model: int,
+        num_heads: int,
+        d_key: int | None = None,
+        d_value: int | None = None,
+        bias: bool = False,
+        *,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if (d_key is None or d_value is None) and d_model % num_heads:
             raise ValueError(f"d_model {d_model} is not a multiple of num_heads {num_heads}; give d_key and d_value")
+        self.dropout = dropout
         self.num_heads = num_heads  # h
         self.d_key = d_key or d_model // num_heads  # d_k
         self.d_value = d_value or d_model // num_heads  # d_v
@@ -175,7 +184,8 @@ class MultiHeadAttention(nn.Module):
     def forward(self, x_BTD: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """Self-attention: queries, keys and values all come from x.  (B, T, D) -> (B, T, D)."""
         q_BHTK, k_BHTK, v_BHTU = self._project_all(x_BTD)
-        return self._merge(attend(q_BHTK, k_BHTK, v_BHTU, mask, causal))
+        dropout = self.dropout if self.training else 0.0
+        return self._merge(attend(q_BHTK, k_BHTK, v_BHTU, mask, causal, dropout=dropout))
 
     def step(self, x_BTD: Tensor, cache: KeyValueCache) -> Tensor:
         """Causal self-attention of the newest position (T = 1) over the cached ones and itself."""

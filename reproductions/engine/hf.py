@@ -43,6 +43,14 @@ def write_byte_level_tokenizer(
     _write_json(folder / "tokenizer_config.json", settings)
 
 
+def write_wordpiece_tokenizer(folder: Path, pieces: Sequence[str], *, longest: int) -> None:
+    """vocab.txt, a piece a line in the order of ids, which AutoTokenizer reads as BERT's lower-casing tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "vocab.txt", "".join(f"{piece}\n" for piece in pieces).encode())
+    settings = {"tokenizer_class": "BertTokenizer", "model_max_length": longest, "do_lower_case": True}
+    _write_json(folder / "tokenizer_config.json", settings)
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Raises InvalidInput where the folder is not of this format."""
     path = folder / CONFIG

@@ -16,6 +16,8 @@ from reproductions.engine import randomness, session
 from reproductions.engine.recipe import field_paths, from_dict, override, to_dict
 from reproductions.run_directory import find_runs
 
+from .blindness import TRIALS
+
 NOW = datetime(2026, 11, 24, 9, 30, 12, tzinfo=UTC)
 KINDS = {"structural", "value", "bound", "ordering", "trend"}
 HEADINGS = (
@@ -56,6 +58,16 @@ TINY = {
     "gpt-1": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300"},
     "gpt-2": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300"},
     "gpt-3-small": {**SMALL_GPT, "data.characters": "40000", "data.vocabulary": "300", "model.band": "5"},
+    "bert-base": {
+        "model.num_layers": "2",
+        "model.d_model": "32",
+        "model.num_heads": "2",
+        "model.context": "24",
+        "data.context": "24",
+        "data.sequences_per_batch": "6",
+        "data.characters": "200000",
+        "data.vocabulary": "300",
+    },
     "attention": {"data.lengths": "[8, 16, 32]", "data.additive_up_to": "16", "evaluation.fit_from": "8"},
 }
 SIX_STEPS = {"train.max_steps": "6", "train.checkpoint_every": "3", "train.log_every": "1", "train.average_last": "0"}
@@ -191,6 +203,19 @@ def test_one_batch_can_be_overfitted(name, data_home):
         nats = float(extra.get("nll", loss.detach())) / int(tokens)
         first = first or nats
     assert nats < 0.25 < first
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_a_changed_future_or_padded_token_changes_nothing_it_must_not(name, data_home):
+    randomness.seed_everything(0)
+    task = task_of(name, data_home)
+    model = task.build_model().eval()
+    with torch.no_grad():
+        for trial in TRIALS[registry.get(name).name](task, model):
+            before, after = trial.outputs(trial.tokens), trial.outputs(trial.changed)
+            same = (before == after).flatten(2).all(dim=-1)
+            assert same[trial.blind].all(), f"{trial.what} was seen"
+            assert not same[~trial.blind].all(), f"{trial.what} changed nothing at all"
 
 
 @pytest.mark.parametrize("name", SMOKES)
