@@ -102,6 +102,7 @@ def test_every_claim_names_its_source_its_place_and_how_it_is_known(name):
     for claim in claims:
         assert claim["kind"] in KINDS
         assert claim["place"], claim["id"]
+        assert {"task", "dataset", "split", "metric", "unit"} <= claim.keys(), claim["id"]
         assert claim["statement"].endswith("."), claim["id"]
         assert claim["confidence"] in {"verified-in-text", "ours", "memory"}
         assert claim["evidence"], claim["id"]
