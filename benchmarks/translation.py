@@ -38,6 +38,7 @@ BARS = {
     "beam": 1.4,
 }
 VOCABULARY = 37_000
+_KINDS = ("wmt", "multi30k")
 _BATCH_TOKENS = 700
 _BATCHES = 4
 
@@ -100,7 +101,9 @@ def padding(mirror: Path | None, count: int) -> dict[str, Any]:
     return found
 
 
-def training(mirror: Path | None, count: int, repeats: int, size: Any, vocabulary: int) -> dict[str, Any]:
+def training(
+    mirror: Path | None, count: int, repeats: int, size: Any, vocabulary: int, kinds: list[str]
+) -> dict[str, Any]:
     """Steps on the same few batches in turn."""
     import numpy as np
     import torch
@@ -109,7 +112,7 @@ def training(mirror: Path | None, count: int, repeats: int, size: Any, vocabular
     from reproductions.data.parallel import BatchStream, batch_of
 
     found: dict[str, Any] = {}
-    for kind in ("wmt", "multi30k"):
+    for kind in kinds:
         pairs = pairs_of(kind, count, mirror, vocabulary)
         stream = BatchStream(pairs, tokens_per_batch=_BATCH_TOKENS, seed=0, pad=0, bos=1)
         sentences = round(_BATCH_TOKENS / float(pairs.target_lengths().mean()))
@@ -198,6 +201,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("question", nargs="+", choices=("padding", "training", "beam"))
     arguments.add_argument("--data", type=Path, help="a mirror of the data (default: the network)")
+    arguments.add_argument("--lengths", action="append", choices=_KINDS, help="of training: these only, recorded apart")
     arguments.add_argument("--repeats", type=int, default=7)
     arguments.add_argument("--pairs", type=int, default=100_000, help="how many pairs of WMT's lengths are made")
     arguments.add_argument("--tiny", action="store_true", help="a small model: to try the script, not to measure")
@@ -218,13 +222,14 @@ def main() -> int:
         elif question == "training":
             asked = "how many times faster is a training step of the Transformer than a peer's, on one CPU thread?"
             size = Model(num_layers=2, max_positions=512, **small)
-            found = training(chosen.data, chosen.pairs, chosen.repeats, size, vocabulary)
+            found = training(chosen.data, chosen.pairs, chosen.repeats, size, vocabulary, chosen.lengths or [*_KINDS])
         else:
             asked = "how many times faster is beam search than transformers' generate, on one CPU thread?"
             size = Model(num_layers=2 if chosen.tiny else 6, max_positions=512, **small)
             found = beam(chosen.repeats, size, vocabulary)
         if chosen.out is not None:
-            print(record.write(chosen.out, f"translation-{question}", asked, {"measured": found, **details}))
+            name = "-".join(("translation", question, *(chosen.lengths or () if question == "training" else ())))
+            print(record.write(chosen.out, name, asked, {"measured": found, **details}))
     return 0
 
 
