@@ -102,7 +102,7 @@ def padding(mirror: Path | None, count: int) -> dict[str, Any]:
 
 
 def training(
-    mirror: Path | None, count: int, repeats: int, size: Any, vocabulary: int, kinds: list[str]
+    mirror: Path | None, count: int, repeats: int, *, size: Any, vocabulary: int, kinds: list[str]
 ) -> dict[str, Any]:
     """Steps on the same few batches in turn."""
     import numpy as np
@@ -221,8 +221,8 @@ def main() -> int:
             asked, found = "what share of the default pipeline's tokens is real?", padding(chosen.data, chosen.pairs)
         elif question == "training":
             asked = "how many times faster is a training step of the Transformer than a peer's, on one CPU thread?"
-            size = Model(num_layers=2, max_positions=512, **small)
-            found = training(chosen.data, chosen.pairs, chosen.repeats, size, vocabulary, chosen.lengths or [*_KINDS])
+            size, kinds = Model(num_layers=2, max_positions=512, **small), chosen.lengths or [*_KINDS]
+            found = training(chosen.data, chosen.pairs, chosen.repeats, size=size, vocabulary=vocabulary, kinds=kinds)
         else:
             asked = "how many times faster is beam search than transformers' generate, on one CPU thread?"
             size = Model(num_layers=2 if chosen.tiny else 6, max_positions=512, **small)
