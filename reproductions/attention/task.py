@@ -23,6 +23,7 @@ from reproductions.attention.recipes import Data, Evaluation, Model
 from reproductions.attention.structure import structure
 from reproductions.engine import drawing
 from reproductions.engine.recipe import Recipe
+from reproductions.registry import InvalidInput
 
 __all__ = ["Task", "structure"]
 
@@ -66,6 +67,9 @@ class Task:
         self, *, recipe: Recipe[Model, Data, Evaluation], data_home: Path, device: torch.device, seed: int
     ) -> None:
         del data_home  # the inputs are drawn here
+        if recipe.train.accumulate != 1:  # nor can it be shared by several processes, which would each measure
+            message = f"train.accumulate is {recipe.train.accumulate}, and this recipe measures one length a step"
+            raise InvalidInput(message, "leave train.accumulate and --gpus out")
         self.recipe, self.device, self.seed = recipe, device, seed
         self.table: list[dict[str, Any]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -161,3 +162,10 @@ def test_a_pre_empted_run_says_that_the_same_command_goes_on(tmp_path):
     with pytest.raises(PreEmpted):
         train(tmp_path, max_seconds=0.0)
     assert train(tmp_path).result is not None
+
+
+def test_what_measures_is_not_shared_by_several_processes(tmp_path):
+    recipe = registry.recipe("attention", "smoke")
+    several = replace(recipe, train=replace(recipe.train, accumulate=2))
+    with pytest.raises(registry.InvalidInput, match="measures one length a step"):
+        registry.task("attention")(recipe=several, data_home=tmp_path, device=torch.device("cpu"), seed=1)
