@@ -61,6 +61,8 @@ def ask(
         raise InvalidInput("the query is empty", "SELECT arxiv_id, title FROM papers ORDER BY submitted_at DESC")
     if len(statement) > _LONGEST_QUERY:
         raise InvalidInput(f"the query has {len(statement):,} characters; {_LONGEST_QUERY:,} are read", "shorten it")
+    if "\0" in statement:
+        raise InvalidInput("the query can't be answered: it holds a NUL character", "type it anew")
     if engine.dialect.name == "sqlite":
         return _ask_sqlite(database.location(engine), statement, most_rows, seconds, clock)
     return _ask_server(engine, statement, most_rows, seconds, clock)
@@ -126,8 +128,9 @@ def _ask_server(engine: Engine, statement: str, most_rows: int, seconds: float, 
             found = connection.execution_options(**options).exec_driver_sql(statement.replace("%", "%%"))
             if not found.returns_rows:
                 raise InvalidInput("the query gives no rows", "begin it with SELECT or WITH")
-            columns = tuple(map(str, found.keys()))
-            rows = [tuple(row) for row in found.fetchmany(most_rows + 1)]
+            with found:  # a cursor on the server, to be closed before all rows are taken
+                columns = tuple(map(str, found.keys()))
+                rows = [tuple(row) for row in found.fetchmany(most_rows + 1)]
     except sa.exc.DBAPIError as error:
         raise _refusal(str(error.orig), seconds) from error
     return Answer(columns, tuple(rows[:most_rows]), len(rows) > most_rows, clock() - began)
