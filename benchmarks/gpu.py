@@ -2,12 +2,13 @@
 
 Needs only what reproductions/ needs: torch, numpy, safetensors, tokenizers, sacrebleu, tqdm.
 
-    python benchmarks/gpu.py --out results                     # every part whose record is not there yet
+    python benchmarks/gpu.py --peers DIR --out results         # every part whose record is not there yet
     python benchmarks/gpu.py --out results --part step         # one part
     python benchmarks/gpu.py --list                            # the parts, and what is predicted for each
     python benchmarks/gpu.py --rehearse                        # in miniature on the CPU; records nothing
 
 A part writes `gpu-PART.json` (prediction, measurement, machine, commit, date) and is skipped where that file lies.
+Peers are measured where they are at hand: DIR/nanoGPT, and fairseq and transformers where they can be imported.
 Training parts leave their run directories beside it and go on with them when they are called again.
 Predictions were written before anything was run on a GPU; they are kept in the record beside what was measured.
 """
@@ -20,9 +21,10 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,20 @@ class Bench:
     out: Path
     device: str = "cuda"
     shrink: int = 1
+    peers: Path | None = None  # with nanoGPT/ in it
+    only_warms: bool = False
+
+    def machine(self) -> Any:
+        from benchmarks.gpu_training import Machine
+
+        return Machine(self.device, self.only_warms)
+
+    def matrix_tflops(self) -> float | None:
+        """This card's, from the record of `rates` if it is there."""
+        path = self.out / "gpu-rates.json"
+        if not path.exists():
+            return None
+        return float(json.loads(path.read_text(encoding="utf-8"))["measured"]["bf16_tflops"])
 
     def milliseconds(self, function: Callable[[], Any], repeats: int = 20, warm_up: int = 5) -> float:
         """Median time of one call, the device's queue empty before and after."""
@@ -85,65 +101,52 @@ def rates(bench: Bench) -> dict[str, Any]:
     }
 
 
-def step(bench: Bench) -> dict[str, Any]:
-    """transformer-base: one update with 25,000 source and 25,000 target tokens in sentences of 28, bf16 autocast."""
-    import torch
+def translation_step(bench: Bench) -> dict[str, Any]:
+    from benchmarks import gpu_training
 
-    from reproductions.transformer.model import Transformer, label_smoothed_loss
-    from reproductions.transformer.recipes import FULL
+    return gpu_training.translation(bench.machine(), bench.shrink)
 
-    vocabulary, length = FULL.data.vocabulary // bench.shrink, 28
-    sentences = max(2, FULL.data.tokens_per_batch // length // bench.shrink)
-    shape = replace(FULL.model, num_layers=max(1, FULL.model.num_layers // bench.shrink))
-    on_gpu = bench.device == "cuda"
-    torch.manual_seed(0)
-    source, target = (torch.randint(4, vocabulary, (sentences, length), device=bench.device) for _ in range(2))
-    measured: dict[str, Any] = {"tokens": 2 * sentences * length}
-    for name in ("eager", "compiled") if on_gpu else ("eager",):
-        model = Transformer(shape, vocabulary).to(bench.device)
-        if name == "compiled":
-            model.encode = torch.compile(model.encode)  # type: ignore[method-assign]
-            model.decode = torch.compile(model.decode)  # type: ignore[method-assign]
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
 
-        def update(model: Any = model, optimizer: Any = optimizer) -> None:
-            with torch.autocast(bench.device, dtype=torch.bfloat16, enabled=on_gpu):
-                hidden = model.decode(target, model.encode(source))
-                loss, _ = label_smoothed_loss(
-                    hidden.flatten(0, 1), model.embedding.weight, target.flatten(), shape.label_smoothing
-                )
-            (loss / target.numel()).backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+def gpt2_step(bench: Bench) -> dict[str, Any]:
+    from benchmarks import gpu_training
 
-        if on_gpu:
-            torch.cuda.reset_peak_memory_stats()
-        measured[f"{name}_ms"] = bench.milliseconds(update, *((20, 5) if on_gpu else (1, 0)))
-        if on_gpu:
-            measured[f"{name}_peak_gb"] = torch.cuda.max_memory_allocated() / 1e9
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    # The encoder meets the source tokens, decoder and output layer the target tokens: 6 FLOP a weight and token.
-    measured["flop_per_update"] = 6 * weights * sentences * length
-    return measured
+    return gpu_training.gpt2(bench.machine(), bench.peers, bench.shrink, bench.matrix_tflops())
+
+
+def decode(bench: Bench) -> dict[str, Any]:
+    from benchmarks import gpu_decoding
+
+    return gpu_decoding.gpt2(bench.machine(), bench.shrink)
 
 
 def beam(bench: Bench) -> dict[str, Any]:
-    """Beam 4 on transformer-base with random weights: 128 sentences of 25 tokens, at most 40 out."""
-    import torch
+    from benchmarks import gpu_decoding
 
-    from reproductions.transformer.model import Transformer
-    from reproductions.transformer.recipes import FULL
-    from reproductions.transformer.search import beam_search
+    return gpu_decoding.beam(bench.machine(), bench.shrink)
 
-    torch.manual_seed(0)
-    shape = replace(FULL.model, num_layers=max(1, FULL.model.num_layers // bench.shrink))
-    vocabulary, sentences = FULL.data.vocabulary // bench.shrink, max(2, 128 // bench.shrink)
-    model = Transformer(shape, vocabulary).to(bench.device).eval()
-    source = torch.randint(4, vocabulary, (sentences, 25), device=bench.device)
-    words: dict[str, Any] = {"bos": 1, "eos": 2, "beam": 4, "alpha": 0.6, "max_lengths": [40] * sentences}
-    with torch.inference_mode():
-        took = bench.milliseconds(lambda: beam_search(model, source, None, **words), repeats=3, warm_up=1) / 1000
-    return {"seconds": took, "sentences_per_s": sentences / took}
+
+def shakespeare(bench: Bench) -> dict[str, Any]:
+    """nanoGPT's own best on the whole validation split, and when our runs are as low."""
+    from benchmarks import gpu_training
+    from reproductions.run_directory import RunDirectory
+
+    if bench.peers is None:
+        raise SystemExit("nanoGPT is needed: put a checkout of it below --peers")
+    with tempfile.TemporaryDirectory() as home:
+        rows, vocabulary = gpu_training.shakespeare_rows(Path(home))
+    theirs = [
+        gpu_training.nanogpt_shakespeare(
+            bench.machine(), bench.peers, rows, vocabulary, seed=seed, steps=3000, every=250
+        )
+        for seed in (0, 1, 2)
+    ]
+    best = statistics.mean(run["best"] for run in theirs)
+    runs = train(bench, "gpt-char", "full", (0, 1, 2))["runs"]
+    ours = []
+    for run in runs:
+        points = RunDirectory(bench.out / "runs" / run["run"]).metrics()
+        ours.append({"seed": run["seed"], "wall_s": run["wall_s"], **gpu_training.seconds_to(best, points)})
+    return {"nanoGPT": {"mean_best": round(best, 4), "runs": theirs}, "ours": ours, "runs": runs}
 
 
 def train(bench: Bench, recipe: str, tier: str, seeds: tuple[int, ...]) -> dict[str, Any]:
@@ -178,32 +181,67 @@ PARTS = (
         rates,
     ),
     Part(
-        "step",
-        "How long is one update of transformer-base with 25k + 25k tokens?",
+        "gpt2",
+        "How long is a training step of GPT-2 124M, beside nanoGPT's and transformers' Trainer's?",
         {
-            "eager_ms": 45,
-            "compiled_ms": 30,
-            "why": "9.5 TFLOP an update; 24 ms at half of 798 TFLOP/s, plus the logits' traffic: 25,000 x 37,000 "
-            "in bf16 and their normaliser in fp32 move about 8 GB forward and backward",
+            "tokens_per_s": 420_000,
+            "ratio": {"nanoGPT": 1.08, "transformers' Trainer": 2.2},
+            "why": "nanoGPT reaches 41 % of the matrix rate; ours has the same products, fewer passes over the logits",
         },
-        step,
+        gpt2_step,
+    ),
+    Part(
+        "step",
+        "How long is an update of transformer-base with 25k + 25k tokens, beside fairseq's?",
+        {
+            "milliseconds": 30,
+            "ratio": {"fairseq": 1.6},
+            "why": "9.5 TFLOP an update: 24 ms at half of 798 TFLOP/s, and some 8 GB of logits back and forth",
+        },
+        translation_step,
+    ),
+    Part(
+        "decode",
+        "How fast does GPT-2 124M write at batch 1, beside transformers' generate?",
+        {
+            "tokens_per_s": {"float32": 1200, "bfloat16": 1500},
+            "ratio": 10,
+            "why": "some 140 kernels of 3 to 5 microseconds in a CUDA graph; transformers waits for 300 launches",
+        },
+        decode,
+    ),
+    Part(
+        "beam",
+        "How many sentences a second does beam 4 translate, beside transformers and fairseq?",
+        {
+            "sentences_per_s": 800,
+            "ratio": {"fairseq": 2.0, "transformers": 2.5},
+            "why": "launch-bound: about 4 ms for each of 40 positions, 128 sentences at once",
+        },
+        beam,
+    ),
+    Part(
+        "shakespeare",
+        "In what time do we reach nanoGPT's best loss on tiny Shakespeare, 6 layers of 384?",
+        {
+            "nanogpt_best": 1.475,
+            "nanogpt_seconds": 16,
+            "our_seconds": 7,
+            "why": "bandwidth-bound, 6 to 8 ms a step; a schedule that ends after 1,000 steps needs half of its 2,000",
+        },
+        shakespeare,
+        trains=True,
     ),
     Part(
         "mini",
         "Which BLEU does transformer-base reach on Multi30k, and in what time?",
         {
             "bleu_lowercased_tokenised": 39.0,
-            "training_s": 120,
+            "training_s": 60,
             "why": "launch-bound: 12 to 15 ms an eager update at this size; 39 is what like models report",
         },
         lambda bench: train(bench, "transformer-base", "mini", (0, 1, 2)),
         trains=True,
-    ),
-    Part(
-        "beam",
-        "How many sentences a second does beam 4 translate?",
-        {"sentences_per_s": 200, "why": "launch-bound: about 15 ms for each of 40 positions, 128 sentences at once"},
-        beam,
     ),
 )
 
@@ -221,6 +259,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--part", choices=[part.name for part in PARTS], action="append")
+    parser.add_argument("--peers", type=Path, help="the folder with nanoGPT's checkout; other peers are imported")
+    parser.add_argument("--warm", action="store_true", help="compile what --part needs, and measure nothing")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--rehearse", action="store_true")
     words = parser.parse_args()
@@ -231,7 +271,8 @@ def main() -> int:
     if words.rehearse:
         for part in PARTS:
             if not part.trains:
-                print(part.name, json.dumps(part.measure(Bench(words.out, device="cpu", shrink=64))))
+                bench = Bench(words.out, device="cpu", shrink=64, peers=words.peers)
+                print(part.name, json.dumps(part.measure(bench)))
         return 0
     import torch
 
@@ -245,7 +286,10 @@ def main() -> int:
             continue
         print(f"{part.name}: {part.question}", file=sys.stderr)
         began = time.monotonic()
-        measured = part.measure(Bench(words.out))
+        measured = part.measure(Bench(words.out, peers=words.peers, only_warms=words.warm))
+        if words.warm:
+            print(json.dumps(measured))
+            continue
         seconds = math.ceil(time.monotonic() - began)
         content = {"predicted": part.predicted, "measured": measured, "seconds": seconds, "card": card()}
         record.write(words.out, name, part.question, content)

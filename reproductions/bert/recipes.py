@@ -117,7 +117,7 @@ def _full(name: str, model: Model, *, micro: int, memory_gb: float, hours: float
             sample_every=50_000,
             checkpoint_every=2000,
             precision="bf16-if-capable",
-            compile="cuda",
+            compile="cuda-any-shape",
         ),
         evaluation=Evaluation(batch_tokens=32_768, benchmarks=("blimp",), prompts=_FACT_PROMPTS),
         needs=Needs(
@@ -156,7 +156,7 @@ def _mini(name: str, layers: int, width: int, lr: float, hours: float) -> Recipe
             sample_every=4000,
             checkpoint_every=1000,
             precision="bf16-if-capable",
-            compile="cuda",
+            compile="cuda-any-shape",
         ),
         evaluation=Evaluation(batch_tokens=32_768, benchmarks=("blimp",), prompts=_NOVEL_PROMPTS),
         needs=Needs(

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproductions.data.transfer import to_device
 from reproductions.registry import InvalidInput
 from reproductions.run_directory import write_whole
 from reproductions.tokenizers.bpe import BytePairEncoding
@@ -63,7 +64,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device, non_blocking=True)
+            return None if tensor is None else to_device(tensor, device)
 
         return Batch(*(moved(tensor) for tensor in vars(self).values()))  # type: ignore[arg-type]
 

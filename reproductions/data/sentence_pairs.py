@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reproductions.data.masking import Masking, Vocabulary, mask_tokens
 from reproductions.data.token_shards import TokenRow
+from reproductions.data.transfer import to_device
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers.wordpiece import WordPiece
 
@@ -44,7 +45,7 @@ class Pairs:
     is_random: Tensor
 
     def to(self, device: torch.device) -> Pairs:
-        return Pairs(*(tensor.to(device, non_blocking=True) for tensor in vars(self).values()))
+        return Pairs(*(to_device(tensor, device) for tensor in vars(self).values()))
 
 
 class Documents:

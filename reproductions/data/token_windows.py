@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from reproductions.data.token_shards import TokenRow
+from reproductions.data.transfer import to_device
 from reproductions.registry import InvalidInput
 
 
@@ -28,7 +29,7 @@ class Windows:
     targets: Tensor
 
     def to(self, device: torch.device) -> Windows:
-        return Windows(self.tokens.to(device, non_blocking=True), self.targets.to(device, non_blocking=True))
+        return Windows(to_device(self.tokens, device), to_device(self.targets, device))
 
 
 class WindowStream:

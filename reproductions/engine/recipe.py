@@ -70,7 +70,7 @@ class Train:
     keep_checkpoints: int = 2
     average_last: int = 0  # checkpoints whose mean is evaluated; 0 evaluates the last weights
     precision: Literal["fp32", "bf16-if-capable"] = "fp32"
-    compile: Literal["off", "cuda"] = "off"
+    compile: Literal["off", "cuda", "cuda-any-shape"] = "off"  # any shape: where batches differ in theirs
     parallel: Literal["ddp", "fsdp2"] = "ddp"
 
     def __post_init__(self) -> None:

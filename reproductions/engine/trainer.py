@@ -72,8 +72,8 @@ class Loop:
         self.plain = self.task.build_model().to(self.world.device)
         if recorder is not None:
             attempt.keep_size(given.run, recorder, sum(weight.numel() for weight in self.plain.parameters()))
-        if self.train.compile == "cuda" and self.world.device.type == "cuda":
-            self.plain.compile(dynamic=True)
+        if self.train.compile != "off" and self.world.device.type == "cuda":
+            self.plain.compile(dynamic=self.train.compile == "cuda-any-shape")
         self.model = distributed.spread(self.world, self.plain, self.train.parallel)
         self.optimizer = optimizers.build(given.recipe.optim, self.plain)
         if saved is not None:
@@ -232,7 +232,8 @@ class Loop:
 
     def _without_gradients(self, function: Callable[[nn.Module], Any]) -> Any:
         self.plain.eval()
-        with torch.no_grad(), self._autocast():
+        # What is looked at in between has shapes of its own: to compile for each would take longer than the look.
+        with torch.no_grad(), self._autocast(), torch.compiler.set_stance("force_eager"):
             value = function(self.plain)
         self.plain.train()
         return value
@@ -269,5 +270,8 @@ def precision(recipe: AnyRecipe, device: torch.device) -> torch.dtype | None:
 def _add(sums: dict[str, torch.Tensor], values: Mapping[str, Any], device: torch.device) -> None:
     """Adds to running sums on the device, without waiting for it."""
     for name, value in values.items():
-        number = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
+        if isinstance(value, torch.Tensor):
+            number = value.detach().to(device, torch.float64)
+        else:
+            number = torch.full((), value, dtype=torch.float64, device=device)  # written there: a copy would wait
         sums[name] = sums[name] + number if name in sums else number

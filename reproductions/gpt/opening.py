@@ -17,6 +17,7 @@ from reproductions.engine import hf as files
 from reproductions.engine.generation import Decoding, Generated
 from reproductions.engine.trained import Trained
 from reproductions.gpt import hf
+from reproductions.gpt.graphed import GraphedGPT
 from reproductions.gpt.model import GPT
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers import byte_level, character
@@ -52,10 +53,11 @@ class Writer:
         how = Decoding(**decoding)
         rows = self.tokenizer.encode(prompts)
         self._check(rows)
+        model = GraphedGPT(self.model) if self.device.type == "cuda" else self.model
         found: list[Generated] = []
         for first in range(0, len(rows), batch):
             found += generation.complete(
-                self.model,
+                model,
                 rows[first : first + batch],
                 how,
                 context=self.model.model.context,

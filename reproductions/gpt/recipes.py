@@ -340,6 +340,20 @@ GPT_CHAR_MINI = replace(
     },
 )
 
+GPT_CHAR_FULL = replace(
+    NANOGPT_FULL,
+    name="gpt-char",
+    model=replace(NANOGPT_FULL.model, initialisation="fan-in", gelu="tanh"),
+    optim=replace(NANOGPT_FULL.optim, lr=2e-3),
+    schedule=Schedule(name="cosine", warmup_steps=100),
+    train=replace(NANOGPT_FULL.train, max_steps=1200, eval_every=100),
+    places={
+        **NANOGPT_FULL.places,
+        **dict.fromkeys(("model.initialisation", "model.gelu"), "ours: as in the small setting"),
+        **dict.fromkeys(("optim.lr", "train.max_steps", "schedule.floor"), "ours: chosen on the validation split"),
+    },
+)
+
 RECIPES = {
     (recipe.name, recipe.tier): recipe
     for recipe in (
@@ -354,6 +368,7 @@ RECIPES = {
         GPT_3_SMOKE,
         NANOGPT_FULL,
         NANOGPT_MINI,
+        GPT_CHAR_FULL,
         GPT_CHAR_MINI,
     )
 }

@@ -102,7 +102,7 @@ FULL = Recipe(
         keep_checkpoints=6,
         average_last=5,
         precision="bf16-if-capable",
-        compile="cuda",
+        compile="cuda-any-shape",
     ),
     evaluation=Evaluation(batch_tokens=16_384),
     needs=Needs(

@@ -14,7 +14,7 @@ from reproductions.attention.model import padding_mask
 from reproductions.engine import optimizers
 from reproductions.transformer import loss as loss_module
 from reproductions.transformer import recipes
-from reproductions.transformer.loss import label_smoothed_loss
+from reproductions.transformer.loss import loss_in_blocks, loss_over_all_logits
 from reproductions.transformer.model import Transformer, sinusoids
 from reproductions.transformer.recipes import TABLE_3_COUNTED, Model
 from reproductions.transformer.task import structure
@@ -166,13 +166,14 @@ def test_dropout_is_where_section_5_4_has_it():
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
-def test_the_smoothed_loss_equals_dense_smoothed_targets(epsilon, monkeypatch):
+@pytest.mark.parametrize("loss", [loss_in_blocks, loss_over_all_logits])
+def test_the_smoothed_loss_equals_dense_smoothed_targets(loss, epsilon, monkeypatch):
     monkeypatch.setattr(loss_module, "_BLOCK", 4)  # several blocks, the last one smaller
     torch.manual_seed(0)
     hidden = torch.randn(11, 8, dtype=torch.float64, requires_grad=True)
     embedding = torch.randn(VOCABULARY, 8, dtype=torch.float64, requires_grad=True)
     targets = torch.randint(VOCABULARY, (11,))
-    smoothed, plain = label_smoothed_loss(hidden, embedding, targets, epsilon)
+    smoothed, plain = loss(hidden, embedding, targets, epsilon)
 
     log_probabilities = (hidden @ embedding.T).log_softmax(-1)
     dense = (1 - epsilon) * F.one_hot(targets, VOCABULARY) + epsilon / VOCABULARY
