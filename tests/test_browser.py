@@ -89,6 +89,44 @@ def test_a_paper_leads_to_its_run_and_back(page, served):
     assert page.url.endswith(f"/run?id={filled.FINISHED}")
 
 
+def test_back_and_forward_lead_through_every_view(page, served):
+    def shows(address: str, title: str, sought: str | None = None) -> None:
+        page.wait_for_url(f"{served}/{address}")
+        page.wait_for_selector(f"h1:has-text('{title}')")
+        if sought is not None:
+            page.wait_for_function(
+                "said => document.querySelector(\"input[aria-label='search']\")?.value === said", arg=sought
+            )
+        stands(page)
+
+    go(page, f"{served}/papers")
+    page.fill("input[aria-label='search']", "number 17")
+    page.keyboard.press("Enter")
+    shows("papers?q=number+17", "Papers", "number 17")
+    page.locator("button:has-text('unread')").first.click()
+    shows("papers?q=number+17&only=unread", "Papers", "number 17")
+    page.locator("a:has-text('On the study number 17')").click()
+    shows("paper?id=2611.00017", "On the study number 17")
+    page.locator("[data-testid=stSidebarNavLink]:has-text('Claims')").click()
+    shows("claims", "Claims")
+    page.locator("a[href*='source=paperlab']").click()  # from a page to itself
+    shows("claims?source=paperlab", "Claims")
+
+    back, forward = page.go_back, page.go_forward
+    for move, *view in (
+        (back, "claims", "Claims"),
+        (back, "paper?id=2611.00017", "On the study number 17"),
+        (back, "papers?q=number+17&only=unread", "Papers", "number 17"),
+        (back, "papers?q=number+17", "Papers", "number 17"),
+        (back, "papers", "Papers", ""),
+        (forward, "papers?q=number+17", "Papers", "number 17"),
+        (forward, "papers?q=number+17&only=unread", "Papers", "number 17"),
+        (forward, "paper?id=2611.00017", "On the study number 17"),
+    ):
+        move()
+        shows(*view)
+
+
 def test_a_pasted_address_brings_the_view_back(page, served):
     go(page, f"{served}/papers?q=language+models&category=cs.CV&page=1&sort=newest")
     page.wait_for_selector("text=14 papers, newest first")
@@ -119,12 +157,26 @@ def test_from_today_each_answer_is_at_most_three_clicks_away(page, served):
 WALKED = {"today", "papers", "paper", "run", "reproductions"}
 """Pages that the other tests of this file open: to load one takes a second or two of a browser."""
 OTHERS = [address for pages in main.PAGES.values() for _, address in pages if address not in WALKED]
+BOTH = f"runs={filled.FINISHED},{filled.STOPPED}"
+CHOSEN = "button[aria-checked=true]:has-text('{}')"
+PASTED = {
+    "claims": ("verdict=not-attempted&source=1706.03762", "td:has-text('28.4')"),
+    "trends": ("over=1+year&topics=number+17", CHOSEN.format("1 year")),
+    "runs": ("status=finished", "text=1 run, newest first"),
+    "compare": (f"{BOTH}&against=time", CHOSEN.format("time")),
+    "samples": (BOTH, f"h2:has-text('{filled.STOPPED}')"),
+    "leaderboard": ("hours=0.0001", "text=1 entry left out"),
+    "sync": ("source=query-api", CHOSEN.format("query-api")),
+    "query": ("sql=SELECT+42", "textarea:has-text('SELECT 42')"),
+}
+"""A state for each of the others, and what shows that it was understood."""
 
 
 @pytest.mark.parametrize("address", OTHERS)
-def test_every_page_stands_without_complaint(page, served, address):
-    state = f"?runs={filled.FINISHED},{filled.STOPPED}" if address in ("compare", "samples") else ""
-    go(page, f"{served}/{address}{state}")
+def test_every_page_stands_and_shows_what_a_pasted_address_asks_for(page, served, address):
+    state, shown = PASTED[address]
+    go(page, f"{served}/{address}?{state}")
+    page.wait_for_selector(shown)
 
 
 def test_hostile_text_is_shown_and_does_nothing(page, served):

@@ -13,6 +13,7 @@ from types import ModuleType
 import streamlit as st
 
 import paperlab
+from paperlab.dashboard import address as address_bar
 from paperlab.dashboard import notices
 from paperlab.dashboard.text import escape
 from paperlab.dashboard.views import (
@@ -83,6 +84,7 @@ def show() -> None:
         return
     st.html(_STYLE)
     navigation = st.navigation({group: [_page(*each) for each in pages] for group, pages in PAGES.items()})
+    address_bar.follow(navigation.url_path)
     navigation.run()
     with st.sidebar:
         st.caption(f"paperlab {escape(paperlab.__version__)} · times are UTC")

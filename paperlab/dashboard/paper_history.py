@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
-from paperlab.dashboard import data, links
+from paperlab.dashboard import address, data, links
 from paperlab.dashboard.text import count, day, escape, plain, shortened
 from paperlab.entities import CodeLink, LinkRole, Paper, ReportedResult
 from paperlab.library.versions import FieldChange, Op
@@ -30,14 +30,14 @@ def versions(arxiv_id: str, held: Sequence[Paper]) -> None:
             hide_index=True,
             border="horizontal",
         )
-        numbers = [version.version for version in held]
+        numbers = [str(version.version) for version in held]
         columns = st.columns(2)
-        before = columns[0].selectbox("from version", numbers, index=len(numbers) - 2, key="from", bind="query-params")
-        after = columns[1].selectbox("to version", numbers, index=len(numbers) - 1, key="to", bind="query-params")
+        before = columns[0].selectbox("from version", numbers, **address.choice("from", numbers, numbers[-2]))
+        after = columns[1].selectbox("to version", numbers, **address.choice("to", numbers, numbers[-1]))
         if before == after:
             st.caption("Choose two versions.")
             return
-        found = data.version_diff(ArxivId.parse(arxiv_id), before, after)
+        found = data.version_diff(ArxivId.parse(arxiv_id), int(before), int(after))
         if not found.changes:
             st.caption("The record is the same: only the files were replaced.")
         for change in found.changes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import claim_charts, claim_list, data, links, notices
+from paperlab.dashboard import address, claim_charts, claim_list, data, links, notices
 from paperlab.dashboard.data import JudgedClaim
 from paperlab.dashboard.text import age, count, escape, minute, number, plain, shortened
 from paperlab.entities import DecisionKind, VerdictKind
@@ -29,8 +29,8 @@ def render() -> None:
     kinds = [kind.value for kind in VerdictKind if any(item.verdict.kind is kind for item in judged)]
     sources = list(dict.fromkeys(item.claim.source for item in judged))
     columns = st.columns(2)
-    kind = columns[0].selectbox("verdict", kinds, index=None, key="verdict", bind="query-params", placeholder="any")
-    source = columns[1].selectbox("source", sources, index=None, key="source", bind="query-params", placeholder="any")
+    kind = columns[0].selectbox("verdict", kinds, index=None, placeholder="any", **address.choice("verdict", kinds))
+    source = columns[1].selectbox("source", sources, index=None, placeholder="any", **address.choice("source", sources))
     if kind is None and source is None:
         _matrix(judged)
         _stale(judged)
@@ -89,7 +89,7 @@ def _stale(judged: Sequence[JudgedClaim]) -> None:
 def _doubt() -> None:
     """Worked out only when asked for: it takes the code's fingerprints, some seconds the first time."""
     st.header("Where to begin")
-    if not st.toggle("doubt against device hours", key="doubt", bind="query-params"):
+    if not st.toggle("doubt against device hours", **address.flag("doubt")):
         st.caption("Which open claims would be settled for the least time; working it out takes some seconds.")
         return
     found = data.doubts()

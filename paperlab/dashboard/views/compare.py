@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from paperlab.dashboard import charts, data, links, notices, run_list
+from paperlab.dashboard import address, charts, data, links, notices, run_list
 from paperlab.dashboard.run_plots import CONFIG
 from paperlab.dashboard.text import count, escape, number, plain, shortened
 from paperlab.entities import Run
@@ -25,14 +25,14 @@ _KEYS_SHOWN = 60
 
 def render() -> None:
     st.title("Compare")
-    asked = [name.strip() for name in st.query_params.get("runs", "").split(",") if name.strip()]
-    ids = tuple(dict.fromkeys(asked))[:MOST]
+    asked = address.listed("runs")
+    ids = tuple(asked[:MOST])
     if not ids:
         notices.empty("The address names no runs: choose two or more from the list.")
         links.link("runs", "All runs")
         return
-    if len(set(asked)) > MOST:
-        st.caption(f"At most {MOST} runs are laid side by side; the first {MOST} of {len(set(asked))} are shown.")
+    if len(asked) > MOST:
+        st.caption(f"At most {MOST} runs are laid side by side; the first {MOST} of {len(asked)} are shown.")
     runs, found = data.comparison(ids)
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -60,10 +60,10 @@ def _curves(runs: Sequence[Run]) -> None:
         return
     names = [*(name for name in _FIRST if name in names), *(name for name in names if name not in _FIRST)]
     with st.container(horizontal=True):
-        metric = st.selectbox("metric", names, key="metric", bind="query-params", width=280)
-        against = st.segmented_control("against", list(_AGAINST), default="step", key="against", bind="query-params")
-        banded = st.toggle("seeds as bands", key="bands", bind="query-params")
-        logarithmic = st.toggle("log axes", key="log", bind="query-params")
+        metric = st.selectbox("metric", names, width=280, **address.choice("metric", names, names[0]))
+        against = st.segmented_control("against", list(_AGAINST), **address.choice("against", list(_AGAINST), "step"))
+        banded = st.toggle("seeds as bands", **address.flag("bands"))
+        logarithmic = st.toggle("log axes", **address.flag("log"))
     unit = _AGAINST[against or "step"]
     curves = data.overlay(ids, metric or names[0], _POINTS)
     tokens = {each.run_id: each for each in data.overlay(ids, _TOKENS, _POINTS)}

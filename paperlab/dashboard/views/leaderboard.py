@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from paperlab.dashboard import claim_charts, claim_list, data, links, notices
+from paperlab.dashboard import address, claim_charts, claim_list, data, links, notices
 from paperlab.dashboard.text import count, escape, number, plain, shortened
 from paperlab.library.leaderboard import Entry, Leaderboard
 from paperlab.runs.standings import Limits, Standing, Table
@@ -25,11 +25,14 @@ def render() -> None:
         return
     names = {board.name: board for board in boards}
     columns = st.columns([4, 2, 2, 2])
-    name = columns[0].selectbox("task and dataset", list(names), key="board", bind="query-params")
+    name = columns[0].selectbox("task and dataset", list(names), **address.choice("board", list(names), boards[0].name))
     chosen = names[name or boards[0].name]
-    metric = columns[1].selectbox("metric", list(chosen.metrics), key="metric", bind="query-params")
-    memory = columns[2].number_input("memory at most, GB", min_value=0.0, value=None, key="memory", bind="query-params")
-    hours = columns[3].number_input("hours at most", min_value=0.0, value=None, key="hours", bind="query-params")
+    metrics = list(chosen.metrics)
+    metric = columns[1].selectbox(
+        "metric", metrics, **address.choice("metric", metrics, metrics[0] if metrics else None)
+    )
+    memory = columns[2].number_input("memory at most, GB", min_value=0.0, value=None, **address.amount("memory"))
+    hours = columns[3].number_input("hours at most", min_value=0.0, value=None, **address.amount("hours"))
     limits = Limits(None if memory is None else round(memory * 1e9), hours)
     shown, tables = data.board(chosen.name, metric if metric in chosen.metrics else None)
     st.caption(

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
-from paperlab.dashboard import data, links, notices, paper_list
+from paperlab.dashboard import address, data, links, notices, paper_list
 from paperlab.dashboard.text import count, escape
 from paperlab.errors import InvalidInput
 from paperlab.library.search import Sort
@@ -19,6 +19,9 @@ TITLE = "Papers"
 _PER_PAGE = 25
 _LAST_PAGE = 10**9
 _SAVED_SHOWN = 8
+_SORT = Sort.RELEVANCE
+_AFRESH = ("page",)
+"""Another question begins at its first page."""
 _FACETS = {
     "with code": "has:code",
     "with reported results": "has:result",
@@ -38,11 +41,11 @@ def render() -> None:
     _saved()
     wanted = _filter(list(categories))
     sort = _sort(wanted)
-    number = _page_number()
+    number = address.page_number(_LAST_PAGE)
     found = _find(wanted, sort, number)
     pages = max(-(-found.page.total // _PER_PAGE), 1)
     if number > pages:
-        number = st.session_state["page"] = pages
+        number = pages
         found = _find(wanted, sort, number)
     page = found.page
     first = (number - 1) * _PER_PAGE
@@ -55,7 +58,7 @@ def render() -> None:
     else:
         notices.empty("No paper held matches all of this. A single paper comes in by its id:", "paperlab papers add ID")
     if pages > 1:
-        st.pagination(pages, key="page", bind="query-params")
+        st.pagination(pages, **address.page(pages))
     if wanted.text:
         _save(wanted.text)
 
@@ -96,44 +99,31 @@ def _sort(wanted: PaperFilter) -> Sort:
     """Only a search has an order by relevance."""
     if not wanted.text:
         return Sort.NEWEST
-    chosen = st.segmented_control(
-        "sort by", [sort.value for sort in Sort], default=Sort.RELEVANCE.value, key="sort", bind="query-params"
-    )
-    return Sort(chosen or Sort.RELEVANCE.value)
+    sorts = [sort.value for sort in Sort]
+    chosen = st.segmented_control("sort by", sorts, **address.choice("sort", sorts, _SORT.value, _AFRESH))
+    return Sort(chosen or _SORT)
 
 
 def _filter(categories: Sequence[str]) -> PaperFilter:
     columns = st.columns([4, 2, 2, 2])
-    marks = st.pills(
-        "only", list(_FACETS), selection_mode="multi", key="only", bind="query-params", on_change=_first_page
-    )
+    facets = list(_FACETS)
+    marks = st.pills("only", facets, selection_mode="multi", **address.choices("only", facets, clears=_AFRESH))
     text = columns[0].text_input(
-        "search",
-        key="q",
-        bind="query-params",
-        on_change=_first_page,
-        placeholder='"mixture of experts" -survey au:hinton',
+        "search", placeholder='"mixture of experts" -survey au:hinton', **address.text("q", clears=_AFRESH)
     )
     category = columns[1].selectbox(
-        "category",
-        categories,
-        index=None,
-        key="category",
-        bind="query-params",
-        placeholder="any",
-        on_change=_first_page,
+        "category", categories, index=None, placeholder="any", **address.choice("category", categories, clears=_AFRESH)
     )
+    profiles = list(data.settings().profiles)
     profile = columns[2].selectbox(
         "relevant to profile",
-        list(data.settings().profiles),
+        profiles,
         index=None,
-        key="profile",
-        bind="query-params",
         placeholder="any",
-        on_change=_first_page,
+        **address.choice("profile", profiles, clears=_AFRESH),
     )
     since = columns[3].date_input(
-        "submitted since", value=None, key="since", bind="query-params", format="YYYY-MM-DD", on_change=_first_page
+        "submitted since", value=None, format="YYYY-MM-DD", **address.day("since", clears=_AFRESH)
     )
     return PaperFilter(
         categories=(category,) if category else (),
@@ -141,19 +131,6 @@ def _filter(categories: Sequence[str]) -> PaperFilter:
         since=datetime.combine(since, time(), UTC) if isinstance(since, date) else None,
         text=" ".join([(text or "").strip(), *(_FACETS[mark] for mark in marks)]).strip() or None,
     )
-
-
-def _first_page() -> None:
-    """Another question begins at its first page."""
-    st.session_state["page"] = 1
-
-
-def _page_number() -> int:
-    held = st.session_state.get("page") or st.query_params.get("page") or 1
-    try:
-        return min(max(int(held), 1), _LAST_PAGE)
-    except ValueError:
-        return 1
 
 
 def _jump(text: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from paperlab.dashboard import data, notices
+from paperlab.dashboard import address, data, notices
 from paperlab.dashboard.text import count, escape
 from paperlab.errors import InvalidInput
 from paperlab.store import queries
@@ -42,11 +42,11 @@ def render() -> None:
         f"SQL that only reads; at most {queries.MOST_ROWS:,} rows and {queries.SECONDS:g} s. "
         "The address keeps the question: a pasted one asks it again."
     )
-    chosen = st.segmented_control("examples", list(_EXAMPLES), key="example")
-    if chosen and chosen != st.session_state.get("shown_example"):
-        st.session_state["sql"] = _EXAMPLES[chosen]
-    st.session_state["shown_example"] = chosen
-    statement = st.text_area("SQL", key="sql", bind="query-params", height=140, placeholder=_EXAMPLES["Papers a month"])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("examples", width="content")
+        for name, example in _EXAMPLES.items():
+            st.button(name, key=f"example-{name}", type="tertiary", on_click=address.write, args=({"sql": example},))
+    statement = st.text_area("SQL", height=140, placeholder=_EXAMPLES["Papers a month"], **address.text("sql"))
     if statement and statement.strip():
         try:
             answer = data.ask(statement)

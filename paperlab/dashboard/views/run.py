@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, run_files, run_list, run_plots
+from paperlab.dashboard import address, data, links, notices, run_files, run_list, run_plots
 from paperlab.dashboard.follow import RunView
 from paperlab.dashboard.text import count, duration, escape, fields, minute, moment_of, number, plain, shortened
 from paperlab.entities import Measurement, Run, RunStatus
@@ -94,7 +94,7 @@ def _now(view: RunView) -> None:
         _why_it_stopped(view)
     _latest(view)
     if view.curves:
-        against = st.segmented_control("against", _AGAINST, default="step", key="against", bind="query-params")
+        against = st.segmented_control("against", _AGAINST, **address.choice("against", _AGAINST, "step"))
         run_plots.curves(view.curves, key="run", against=against or "step")
     else:
         notices.empty("It has not recorded a number yet.")
@@ -124,7 +124,7 @@ def _samples(view: RunView) -> None:
     st.header("Samples")
     steps = sorted({sample.step for sample in view.samples})
     choices = {_NEWEST: steps[-1], **{str(step): step for step in reversed(steps)}}
-    chosen = st.selectbox("at step", list(choices), key="step", bind="query-params", width=240)
+    chosen = st.selectbox("at step", list(choices), width=240, **address.choice("step", list(choices), _NEWEST))
     step = choices.get(str(chosen), steps[-1])
     run_plots.samples([sample for sample in view.samples if sample.step == step])
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, run_list
+from paperlab.dashboard import address, data, links, notices, run_list
 from paperlab.dashboard.text import age, count, duration
 from paperlab.entities import Run, RunStatus
 from paperlab.store.runs import RunFilter
@@ -28,7 +28,7 @@ _MARKS = {
 def render() -> None:
     st.title("Runs")
     wanted = _filter()
-    number = _page_number()
+    number = address.page_number()
     page = data.run_page(wanted, _PER_PAGE, (number - 1) * _PER_PAGE)
     pages = max(-(-page.total // _PER_PAGE), 1)
     if not page.runs:
@@ -42,29 +42,18 @@ def render() -> None:
     chosen = _table(page, data.now())
     _actions(chosen)
     if pages > 1:
-        st.pagination(pages, key="page", bind="query-params")
+        st.pagination(pages, **address.page(pages))
 
 
 def _filter() -> RunFilter:
     columns = st.columns(3)
-    recipe = columns[0].selectbox(
-        "recipe", data.recipes_run(), index=None, key="recipe", bind="query-params", placeholder="any"
-    )
-    tier = columns[1].selectbox(
-        "tier", list(registry.TIERS), index=None, key="tier", bind="query-params", placeholder="any"
-    )
-    status = columns[2].selectbox(
-        "status", [each.value for each in RunStatus], index=None, key="status", bind="query-params", placeholder="any"
-    )
+    chosen = []
+    every = {"recipe": data.recipes_run(), "tier": list(registry.TIERS), "status": [each.value for each in RunStatus]}
+    for column, (key, options) in zip(columns, every.items(), strict=True):
+        kept = address.choice(key, options, clears=("page",))
+        chosen.append(column.selectbox(key, options, index=None, placeholder="any", **kept))
+    recipe, tier, status = chosen
     return RunFilter(recipe=recipe, tier=tier, status=RunStatus(status) if status else None)
-
-
-def _page_number() -> int:
-    held = st.session_state.get("page") or st.query_params.get("page") or 1
-    try:
-        return min(max(int(held), 1), 10**6)
-    except ValueError:
-        return 1
 
 
 def _table(page: data.RunPage, now: datetime) -> list[Run]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, run_list
+from paperlab.dashboard import address, data, links, notices, run_list
 from paperlab.dashboard.text import count, difference, escape, plain, shortened
 from paperlab.entities import Run, Sample
 
@@ -20,14 +20,13 @@ _TEXT_SHOWN = 600
 
 def render() -> None:
     st.title("Samples")
-    asked = tuple(dict.fromkeys(name for name in st.query_params.get("runs", "").split(",") if name.strip()))
+    asked = address.listed("runs")[:MOST_RUNS]
     recent = [run.id for run in data.runs(limit=50)]
     if not recent and not asked:
         notices.empty("Nothing has been trained here yet.", "paperlab reproduce transformer-base --tier smoke")
         return
     known = list(dict.fromkeys([*asked, *recent]))
-    st.session_state.setdefault("runs", list(asked[:MOST_RUNS]) or recent[:1])
-    chosen = st.multiselect("runs", known, key="runs", bind="query-params", max_selections=MOST_RUNS)
+    chosen = st.multiselect("runs", known, max_selections=MOST_RUNS, **address.choices("runs", known, recent[:1]))
     views = [data.run(name) for name in chosen]
     if not views:
         notices.empty("Choose a run.")
@@ -36,7 +35,7 @@ def render() -> None:
     if not with_samples:
         notices.empty("These runs have written no samples.")
         return
-    marked = st.toggle("mark what changed", value=True, key="marked", bind="query-params")
+    marked = st.toggle("mark what changed", **address.flag("marked", default=True))
     prompts = list(dict.fromkeys(sample.source for view in with_samples for sample in view.samples))
     for view in with_samples:
         st.header(escape(view.run.id))

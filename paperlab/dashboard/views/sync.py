@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, paper_charts
+from paperlab.dashboard import address, data, links, notices, paper_charts
 from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, count, duration, escape, minute, number, plain, shortened
 from paperlab.entities import Gap, Receipt
@@ -108,7 +108,7 @@ def _days(receipts: Sequence[Receipt]) -> None:
 def _receipts(receipts: Sequence[Receipt], status: Status) -> None:
     st.header("Receipts")
     sources = sorted({receipt.source for receipt in receipts})
-    source = st.segmented_control("source", sources, key="source", bind="query-params")
+    source = st.segmented_control("source", sources, **address.choice("source", sources))
     wanted = [receipt for receipt in receipts if source in (None, receipt.source)]
     shown = wanted[:_RECEIPTS_SHOWN]
     st.table(

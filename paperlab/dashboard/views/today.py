@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
 
-from paperlab.dashboard import claim_list, data, links, notices, paper_charts, paper_list, run_list
+from paperlab.dashboard import address, claim_list, data, links, notices, paper_charts, paper_list, run_list
 from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, count, escape, minute, plain, shortened
 from paperlab.entities import Receipt, ReceiptStatus
@@ -34,7 +34,7 @@ def render() -> None:
     now = data.now()
     st.title("What changed")
     receipts = data.latest_receipts(20)
-    span = st.segmented_control("since", [_LAST, *_SPANS], default=_LAST, key="since", bind="query-params")
+    span = st.segmented_control("since", [_LAST, *_SPANS], **address.choice("since", [_LAST, *_SPANS], _LAST))
     since, said = _since(span or _LAST, receipts, now)
     profiles = list(data.settings().profiles)
     profile = profiles[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from paperlab.dashboard import data, links, notices, paper_charts
+from paperlab.dashboard import address, data, links, notices, paper_charts
 from paperlab.dashboard.text import count, escape
 from paperlab.errors import InvalidInput
 
@@ -22,7 +22,7 @@ def render() -> None:
     if not categories:
         notices.empty("No papers are held yet.", "paperlab sync")
         return
-    span = st.segmented_control("over", list(_SPANS), default="3 years", key="over", bind="query-params")
+    span = st.segmented_control("over", list(_SPANS), **address.choice("over", list(_SPANS), "3 years"))
     months = _SPANS[span or "3 years"]
     _topics(months)
     st.header("Categories")
@@ -39,7 +39,7 @@ def render() -> None:
 
 def _topics(months: int) -> None:
     st.header("Topics")
-    asked = st.text_input("searches, separated by semicolons", key="topics", bind="query-params", placeholder=_EXAMPLE)
+    asked = st.text_input("searches, separated by semicolons", placeholder=_EXAMPLE, **address.text("topics"))
     queries = [part.strip() for part in (asked or _EXAMPLE).split(";") if part.strip()][:_MOST]
     found: dict[str, dict[str, int]] = {}
     for query in queries:
@@ -49,7 +49,7 @@ def _topics(months: int) -> None:
             notices.problem(error)
     if not found:
         return
-    share = st.toggle("as a share of all papers held", key="share", bind="query-params")
+    share = st.toggle("as a share of all papers held", **address.flag("share"))
     whole = data.query_months("") if share else None
     figure = paper_charts.months(found, "Papers a month by topic", months, whole)
     st.plotly_chart(figure, config={"displaylogo": False}, key="topics-by-month")
