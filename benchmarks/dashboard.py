@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import record, search  # noqa: E402
+from benchmarks import large_home, record  # noqa: E402
 from paperlab.settings import Settings  # noqa: E402
 from paperlab.store import database, papers  # noqa: E402
 from paperlab.store import runs as stored_runs  # noqa: E402
@@ -56,7 +56,7 @@ def main() -> None:
     if arguments.warm:
         print(json.dumps(warm(home)))
         return
-    held = fill(home, arguments.papers)
+    held = large_home.fill(home, arguments.papers)
     cold = {page: _child("--home", str(home), "--cold", page) for page in addresses(home)}
     kept = _child("--home", str(home), "--warm")
     measured = {
@@ -77,19 +77,6 @@ def main() -> None:
     }
     print(json.dumps(measured, indent=1))
     record.write(arguments.out, "dashboard", QUESTION, measured)
-
-
-def fill(home: Path, number: int) -> dict[str, int]:
-    """Papers resampled from real ones, beside the runs that are there."""
-    engine = database.open_database(Settings(home, f"sqlite:///{home / 'paperlab.db'}"), create=True)
-    with database.read_only(engine) as session:
-        held, runs = papers.count(session), stored_runs.count(session)
-    if held < number:
-        search.fill(engine, number)
-        with database.read_only(engine) as session:
-            held = papers.count(session)
-    engine.dispose()
-    return {"papers": held, "runs": runs}
 
 
 def addresses(home: Path) -> dict[str, list[dict[str, str]]]:

@@ -337,10 +337,10 @@ def _has_submodule(base: str, name: str, root: Path | None) -> bool:
 
 def _imports(tree: ast.Module, package: str, root: Path | None) -> Iterator[tuple[str, str]]:
     """(module, the name imported from it, or "*" for the module itself)."""
-    for node in ast.walk(tree):
+    for node in _import_statements(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "*") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ""
             if node.level:
                 parts = package.split(".")
@@ -350,6 +350,12 @@ def _imports(tree: ast.Module, package: str, root: Path | None) -> Iterator[tupl
             for alias in node.names:
                 is_module = _has_submodule(base, alias.name, root)
                 yield (f"{base}.{alias.name}", "*") if is_module else (base, alias.name)
+
+
+@lru_cache(maxsize=256)
+def _import_statements(tree: ast.Module) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Kept as trees are: every fingerprint follows the same ones."""
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 @lru_cache(maxsize=256)

@@ -52,13 +52,11 @@ def leaderboard(
     config = settings.load()
     known: list[Claim] = claims.load() if name else []
     with read_only(refreshed(config)) as session:
-        measured = store.measurements(session)
         if name is None:
-            _list(library.boards(session, measured), as_json)
+            _list(library.boards(session), as_json)
             return
-        shown = library.show(session, name, known, metric, measured)
-        wanted = {item.run_id for item in shown.measurements}
-        runs = {run.id: run for run in store.find(session) if run.id in wanted} if wanted else {}
+        shown = library.show(session, name, known, metric)
+        runs = store.get_many(session, [item.run_id for item in shown.measurements if item.run_id is not None])
     tables = standings.tables(shown.measurements, runs, is_lower_better)
     if as_json:
         output.write_json(_record(shown, tables, limits, limit))

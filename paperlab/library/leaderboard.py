@@ -14,12 +14,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from paperlab.entities import Claim, Measurement, ReportedResult, VerdictKind
 from paperlab.errors import InvalidInput
 from paperlab.library.metrics import is_lower_better
-from paperlab.store import code_links, papers, reported_results, verdicts
+from paperlab.store import code_links, measurements, papers, reported_results, verdicts
 from paperlab.store.database import Session
+from paperlab.store.measurements import MeasuredCount
 from paperlab.store.reported_results import BoardCount
 
 
@@ -97,16 +99,16 @@ class Leaderboard:
     ours: tuple[OurClaim, ...]
 
 
-def boards(session: Session, measured: Iterable[Measurement] = ()) -> list[Board]:
+def boards(session: Session) -> list[Board]:
     """Every task and dataset with results, spellings of different sources together, ordered by name.
 
-    What is `measured` here belongs to the board of its task and dataset, or makes one.
+    What was measured here belongs to the board of its task and dataset, or makes one.
     """
     groups: dict[tuple[str, str], list[BoardCount]] = defaultdict(list)
     for count in reported_results.boards(session):
         groups[fold_task(count.task), fold_dataset(count.dataset)].append(count)
-    own: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
-    for item in measured:
+    own: dict[tuple[str, str], list[MeasuredCount]] = defaultdict(list)
+    for item in measurements.counts(session):
         task, dataset = fold_task(item.task), fold_dataset(item.dataset)
         if not dataset:
             continue  # a count of parameters is of no dataset
@@ -121,13 +123,12 @@ def show(
     name: str,
     claims: Iterable[Claim] = (),
     metric: str | None = None,
-    measured: Sequence[Measurement] = (),
 ) -> Leaderboard:
     """The leaderboard "TASK/DATASET", by its main metric or the one named.
 
     Raises InvalidInput with near names for a task, dataset or metric without results.
     """
-    board = find(boards(session, measured), name)
+    board = find(boards(session), name)
     chosen = _metric(board, metric)
     results = reported_results.of_board(session, board.spellings)
     lower = is_lower_better(chosen)
@@ -136,9 +137,18 @@ def show(
         chosen,
         lower,
         tuple(_ordered(_entries(session, results), chosen, lower)),
-        tuple(item for item in measured if _is_on(board, item.task, item.dataset) and _alike(item.metric, chosen)),
+        tuple(measurements.of_quantities(session, _measured(session, board, chosen))),
         tuple(_ours(session, board, chosen, claims)),
     )
+
+
+def _measured(session: Session, board: Board, metric: str) -> list[tuple[str, str, str]]:
+    """Task, dataset and metric of what was measured here and belongs to the board, as the runs spell them."""
+    return [
+        (each.task, each.dataset, each.metric)
+        for each in measurements.counts(session)
+        if _is_on(board, each.task, each.dataset) and _alike(each.metric, metric)
+    ]
 
 
 def find(known: Sequence[Board], name: str) -> Board:
@@ -177,11 +187,13 @@ _WORD = re.compile(rf"(?:[^\W_]|[+#]|{_DOT})+")
 _PIECE = re.compile(rf"[^\W\d_]+|(?:\d|{_DOT})+|[+#]+")
 
 
+@lru_cache(maxsize=4096)
 def fold_task(name: str) -> str:
     """ "Language Modelling" and "language-modeling" are one task."""
     return " ".join(_TASKS.get(word, word) for word in _WORD.findall(name.casefold()))
 
 
+@lru_cache(maxsize=4096)
 def fold_dataset(name: str) -> str:
     """ "WMT2014 English-German", "WMT 2014 EN-DE" and "wmt14-en-de" are one dataset."""
     words = _PIECE.findall(name.casefold())
@@ -204,7 +216,7 @@ def _near(name: str, known: Sequence[str]) -> list[str]:
     return [f'"{folded[each]}"' for each in list(dict.fromkeys([*close, *holding]))[:5]]
 
 
-def _board(counts: Sequence[BoardCount], measured: Sequence[Measurement]) -> Board:
+def _board(counts: Sequence[BoardCount], measured: Sequence[MeasuredCount]) -> Board:
     by_spelling: dict[tuple[str, str], int] = defaultdict(int)
     by_metric: dict[str, int] = defaultdict(int)
     for count in counts:
@@ -213,9 +225,9 @@ def _board(counts: Sequence[BoardCount], measured: Sequence[Measurement]) -> Boa
     results = sum(by_metric.values())
     for item in measured:
         if not counts:  # a board that others have keeps their name
-            by_spelling[item.task, item.dataset] += 1
+            by_spelling[item.task, item.dataset] += item.values
         alike = next((metric for metric in by_metric if _alike(item.metric, metric)), item.metric)
-        by_metric[alike] += 1
+        by_metric[alike] += item.values
     task, dataset = max(by_spelling, key=lambda names: (by_spelling[names], names))
     return Board(
         task=task,
@@ -226,7 +238,7 @@ def _board(counts: Sequence[BoardCount], measured: Sequence[Measurement]) -> Boa
         ),
         results=results,
         sources=tuple(sorted({count.source for count in counts})),
-        measured=len(measured),
+        measured=sum(item.values for item in measured),
     )
 
 
@@ -238,7 +250,12 @@ def _is_on(board: Board, task: str, dataset: str) -> bool:
 
 def _alike(ours: str, metric: str) -> bool:
     """ "exact_match" is "Exact Match", and "bleu" is "BLEU"; "BLEU score" may be another one."""
-    return re.sub(r"[\W_]+", " ", ours.casefold()) == re.sub(r"[\W_]+", " ", metric.casefold())
+    return _spelled(ours) == _spelled(metric)
+
+
+@lru_cache(maxsize=4096)
+def _spelled(metric: str) -> str:
+    return re.sub(r"[\W_]+", " ", metric.casefold())
 
 
 def _metric(board: Board, asked: str | None) -> str:

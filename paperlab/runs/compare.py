@@ -33,8 +33,9 @@ class Side:
     run: Run
     group: SeedGroup
     measurements: Mapping[str, Sequence[Measurement]]
-    losses: Mapping[str, Sequence[MetricPoint]]
-    """val/loss, in the order of the steps."""
+    final: Mapping[str, MetricPoint]
+    """The last val/loss; a run that recorded none is left out."""
+    lowest: Mapping[str, MetricPoint]
 
 
 @dataclass(frozen=True)
@@ -90,22 +91,34 @@ class Comparison:
 
 def load(session: Session, run_ids: Sequence[str]) -> list[Side]:
     """The runs with all that comparing them needs.  Raises UnknownName for a run that is not indexed."""
-    sides = []
+    held = store.get_many(session, run_ids)
     for run_id in run_ids:
-        run = store.get(session, run_id)
-        if run is None:
+        if run_id not in held:
             raise UnknownName("run", run_id, store.ids(session), "paperlab runs list")
-        alike = store.find(session, store.RunFilter(recipe=run.recipe, tier=run.tier))
-        group = seed_groups.of(run, alike)
-        sides.append(
-            Side(
-                run,
-                group,
-                {each.id: store.measurements(session, run_id=each.id) for each in group.runs},
-                {each.id: store.points(session, each.id, (VALIDATION_LOSS,)) for each in group.runs},
-            )
+    recipes = dict.fromkeys((run.recipe, run.tier) for run in held.values())
+    alike = {key: store.find(session, store.RunFilter(recipe=key[0], tier=key[1])) for key in recipes}
+    groups = {run.id: seed_groups.of(run, alike[run.recipe, run.tier]) for run in held.values()}
+    # Of all at once: a recipe that was run for years has hundreds of seeds.
+    every = list(dict.fromkeys(each.id for group in groups.values() for each in group.runs))
+    measured: dict[str | None, list[Measurement]] = {}
+    for item in store.measurements(session, run_ids=every):
+        measured.setdefault(item.run_id, []).append(item)
+    losses = {each.run_id: each for each in store.series(session, every, (VALIDATION_LOSS,)) if each.values}
+    final = {run_id: _point(each, -1) for run_id, each in losses.items()}
+    lowest = {run_id: _point(each, each.values.index(min(each.values))) for run_id, each in losses.items()}
+    return [
+        Side(
+            held[run_id],
+            groups[run_id],
+            {each.id: measured.get(each.id, []) for each in groups[run_id].runs},
+            *({each.id: of[each.id] for each in groups[run_id].runs if each.id in of} for of in (final, lowest)),
         )
-    return sides
+        for run_id in run_ids
+    ]
+
+
+def _point(series: store.Series, place: int) -> MetricPoint:
+    return MetricPoint(series.steps[place], series.times[place], series.name, series.values[place])
 
 
 def compare(sides: Sequence[Side]) -> Comparison:
@@ -171,13 +184,7 @@ def paired(first: Mapping[int, float], other: Mapping[int, float], resolution: f
 def _loss_rows(sides: Sequence[Side]) -> Iterable[Row]:
     """Final and lowest validation loss."""
     forbidding = validation_differs(VALIDATION_LOSS, *(side.run for side in sides))
-    final: list[dict[str, MetricPoint]] = []
-    lowest: list[dict[str, MetricPoint]] = []
-    for side in sides:
-        final.append({run_id: points[-1] for run_id, points in side.losses.items() if points})
-        lowest.append(
-            {run_id: min(points, key=lambda point: point.value) for run_id, points in side.losses.items() if points}
-        )
+    final, lowest = [side.final for side in sides], [side.lowest for side in sides]
     for label, chosen in (("final", final), ("lowest", lowest)):
         if not any(chosen):
             continue

@@ -20,10 +20,11 @@ def priced(session: Session, verdict: Verdict, used: Iterable[Measurement]) -> V
     """The verdict with what the seeds it asks for would take, in its reason too; as it is where that is not known."""
     if verdict.kind is not VerdictKind.INCONCLUSIVE or not verdict.seeds_needed:
         return verdict
+    measured = list(used)
+    held = store.get_many(session, [item.run_id for item in measured if item.run_id is not None])
     by_claim: dict[str | None, dict[str, Run]] = {}
-    for item in used:
-        run = store.get(session, item.run_id) if item.run_id is not None else None
-        if run is not None:
+    for item in measured:
+        if (run := held.get(item.run_id or "")) is not None:
             by_claim.setdefault(item.claim_id, {})[run.id] = run
     found = [_typical(list(runs.values())) for runs in by_claim.values()]
     units = {cost[1] for cost in found if cost is not None}

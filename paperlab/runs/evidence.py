@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from paperlab.entities import Claim, Measurement, Replay
 from paperlab.runs import protocol
 
+_MADE = ("task", "dataset", "split", "metric", "unit", "recipe", "tier")
+"""What protocol.compare looks at besides protocol and overrides."""
+
 
 @dataclass(frozen=True)
 class Today:
@@ -71,7 +74,8 @@ class Evidence:
 
 def gather(claim: Claim, measurements: Iterable[Measurement], today: Today) -> Evidence:
     """Lay the measurements that were made for `claim` beside it and sort them."""
-    mine = [(item, protocol.compare(claim, item)) for item in measurements if item.claim_id == claim.id]
+    comparing = _Comparing(claim)
+    mine = [(item, comparing(item)) for item in measurements if item.claim_id == claim.id]
     comparable = sorted(
         (item for item, comparison in mine if comparison.comparable),
         key=lambda item: item.run_id or "",  # the ids of runs sort by time
@@ -92,6 +96,21 @@ def gather(claim: Claim, measurements: Iterable[Measurement], today: Today) -> E
         replays=tuple(today.equal[key] for key in sorted(renewed) if key in today.equal),
         older=tuple(why[id(item)] for item in comparable if why[id(item)]) if fresh else (),
     )
+
+
+class _Comparing:
+    """protocol.compare, once for all measurements that were made alike: hundreds of seeds of one recipe are."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._known: dict[tuple[object, ...], tuple[Measurement, protocol.Comparison]] = {}
+
+    def __call__(self, item: Measurement) -> protocol.Comparison:
+        # The store hands out one object for protocols that are alike; the measurement that is kept keeps it alive.
+        made = (id(item.protocol), id(item.overrides), *(getattr(item, name) for name in _MADE))
+        if made not in self._known:
+            self._known[made] = item, protocol.compare(self._claim, item)
+        return self._known[made][1]
 
 
 def caveats(found: Sequence[Evidence]) -> str:

@@ -159,7 +159,8 @@ def same_recipe(session: Session, request: launch.Request, *, fingerprint: str |
 
 def from_runs(runs: Sequence[Run], request: launch.Request) -> Resources | None:
     """What undisturbed runs on this hardware took: the medians.  None where there is none."""
-    here = [run for run in runs if _is_like_here(run, request) and run.attempts == 1 and run.seconds is not None]
+    machine = registry.machine()
+    here = [run for run in runs if _is_like(run, request, machine) and run.attempts == 1 and run.seconds is not None]
     if not here:
         return None
     kind = seed_groups.cost(here[-1]).hardware
@@ -264,7 +265,7 @@ def _packages(names: Iterable[str]) -> dict[str, str]:
     return versions
 
 
-def _is_like_here(run: Run, request: launch.Request) -> bool:
+def _is_like(run: Run, request: launch.Request, here: Mapping[str, Any]) -> bool:
     """Whether a run was made on hardware like this machine's, on the device and with the threads that are asked for."""
     provenance = run.record.get("provenance") or {}
     hardware = provenance.get("hardware") or {}
@@ -275,7 +276,6 @@ def _is_like_here(run: Run, request: launch.Request) -> bool:
         return False
     if not on_gpu and _threads_asked(run) != _asked(request):
         return False
-    here = registry.machine()
     return (hardware.get("cpu"), hardware.get("cores")) == (here["cpu"], here["cores"])
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from paperlab.entities import Measurement, Run
 from paperlab.runs import compare, inference, protocol, seed_groups
 from paperlab.runs.inference import Sample
+from paperlab.runs.seed_groups import Cost
 
 ALPHA = 0.05
 
@@ -111,7 +112,8 @@ def tables(measurements: Iterable[Measurement], runs: Mapping[str, Run], directi
     for item in measurements:
         if item.run_id in runs:
             by_protocol.setdefault(_protocol_key(item), []).append(item)
-    found = [_table(items, runs, direction) for _, items in sorted(by_protocol.items())]
+    costs = {run_id: seed_groups.cost(run) for run_id, run in runs.items()}  # once: each reads a file
+    found = [_table(items, runs, costs, direction) for _, items in sorted(by_protocol.items())]
     return sorted(found, key=lambda table: -len(table.standings))
 
 
@@ -131,14 +133,14 @@ def _normal(value: Any) -> str:
     return json.dumps(str(value).strip().casefold())
 
 
-def _table(items: list[Measurement], runs: Mapping[str, Run], direction: Direction) -> Table:
+def _table(items: list[Measurement], runs: Mapping[str, Run], costs: Mapping[str, Cost], direction: Direction) -> Table:
     one = items[0]
     lower = direction(protocol.canonical(one.metric).replace("-", " "))
-    newest, older = _newest(items, runs)
+    newest, older = _newest(items, runs, costs)
     resolution = protocol.resolution(one.metric, one.unit, one.n)
     samples = [inference.sample([item.value for item in group], resolution) for group in newest]
     spread = sum(sample.error is not None for sample in samples)
-    standings = [_standing(group, sample, runs, spread) for group, sample in zip(newest, samples, strict=True)]
+    standings = [_standing(group, sample, runs, costs, spread) for group, sample in zip(newest, samples, strict=True)]
     sign = -1.0 if lower is False else 1.0
     ordered = sorted(standings, key=lambda each: (sign * each.mean, each.label, each.hardware))
     return Table(
@@ -154,23 +156,27 @@ def _table(items: list[Measurement], runs: Mapping[str, Run], direction: Directi
     )
 
 
-def _newest(items: Iterable[Measurement], runs: Mapping[str, Run]) -> tuple[list[list[Measurement]], int]:
+def _newest(
+    items: Iterable[Measurement], runs: Mapping[str, Run], costs: Mapping[str, Cost]
+) -> tuple[list[list[Measurement]], int]:
     """The measurements by entry, one a seed, in the newest code of each; and the number of entries of older code."""
     entries: dict[tuple[str, ...], dict[str, dict[int, Measurement]]] = {}
     for item in sorted(items, key=lambda item: (runs[item.run_id or ""].created_at, item.run_id or "")):
         run = runs[item.run_id or ""]
         recipe, tier, overrides, code = seed_groups.key(run)
-        entry = entries.setdefault((recipe, tier, overrides, seed_groups.cost(run).hardware), {})
+        entry = entries.setdefault((recipe, tier, overrides, costs[run.id].hardware), {})
         entry.setdefault(code, {}).setdefault(run.seed, item)  # in the order of time: the newest code comes last
     newest = [list(list(codes.values())[-1].values()) for codes in entries.values()]
     return newest, sum(len(codes) - 1 for codes in entries.values())
 
 
-def _standing(group: list[Measurement], sample: Sample, runs: Mapping[str, Run], spread: int) -> Standing:
-    costs = [seed_groups.cost(runs[item.run_id or ""]) for item in group]
-    hours = [cost.hours for cost in costs if cost.hours is not None]
-    device_hours = [cost.device_hours for cost in costs if cost.device_hours is not None]
-    memory = [cost.peak_memory for cost in costs if cost.peak_memory is not None]
+def _standing(
+    group: list[Measurement], sample: Sample, runs: Mapping[str, Run], costs: Mapping[str, Cost], spread: int
+) -> Standing:
+    taken = [costs[item.run_id or ""] for item in group]
+    hours = [cost.hours for cost in taken if cost.hours is not None]
+    device_hours = [cost.device_hours for cost in taken if cost.device_hours is not None]
+    memory = [cost.peak_memory for cost in taken if cost.peak_memory is not None]
     run = runs[group[0].run_id or ""]
     why = ""
     if sample.error is None:
@@ -185,11 +191,11 @@ def _standing(group: list[Measurement], sample: Sample, runs: Mapping[str, Run],
         interval=sample.interval(ALPHA / 2.0 / spread) if spread else None,
         ranks=None,
         unranked=why,
-        hardware=costs[0].hardware,
-        cost_unit=costs[0].unit,
+        hardware=taken[0].hardware,
+        cost_unit=taken[0].unit,
         device_hours=sum(device_hours) / len(device_hours) if device_hours else None,
-        hours=max(hours) if len(hours) == len(costs) else None,
-        peak_memory=max(memory) if len(memory) == len(costs) else None,
+        hours=max(hours) if len(hours) == len(taken) else None,
+        peak_memory=max(memory) if len(memory) == len(taken) else None,
         run_ids=tuple(item.run_id or "" for item in group),
     )
 

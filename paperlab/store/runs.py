@@ -1,6 +1,7 @@
 """Runs, their samples and measurements: derived from run directories, rebuilt by `paperlab runs index`.
 
-Their points are packed (run_points.py); what reads and writes them stands here too.  Nothing here commits.
+Their points are packed (run_points.py); what reads and writes them, and measurements (measurements.py), stands here
+too.  Nothing here commits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from paperlab.entities import Measurement, Run, RunStatus, Sample
+from paperlab.entities import Run, RunStatus, Sample
+from paperlab.store.measurements import measurements, set_measurements
 from paperlab.store.run_points import (
     Series,
     add_columns,
@@ -28,7 +30,7 @@ from paperlab.store.run_points import (
     remove_points,
     series,
 )
-from paperlab.store.schema import MeasurementRow, RunRow, RunSampleRow
+from paperlab.store.schema import RunRow, RunSampleRow
 
 __all__ = [
     "Indexed",
@@ -42,6 +44,7 @@ __all__ = [
     "drop_samples_after",
     "find",
     "get",
+    "get_many",
     "ids",
     "indexed",
     "last_points",
@@ -59,7 +62,7 @@ __all__ = [
 
 _RUNS = cast(sa.Table, RunRow.__table__)
 _SAMPLES = cast(sa.Table, RunSampleRow.__table__)
-_MEASUREMENTS = cast(sa.Table, MeasurementRow.__table__)
+_RUNS_AT_ONCE = 500  # SQLite takes so many values in one statement, and more
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ def put(session: Session, run: Run, state: Mapping[str, Any]) -> None:
 def remove(session: Session, run_id: str) -> None:
     """Forget a run with all that was read of it."""
     remove_points(session, run_id)
-    for table in (_SAMPLES, _MEASUREMENTS):
-        session.execute(sa.delete(table).where(table.c.run_id == run_id))
+    set_measurements(session, run_id, [])
+    session.execute(sa.delete(_SAMPLES).where(_SAMPLES.c.run_id == run_id))
     session.execute(sa.delete(_RUNS).where(_RUNS.c.id == run_id))
 
 
@@ -117,23 +120,6 @@ def add_samples(session: Session, run_id: str, samples: Iterable[tuple[int, Samp
 def drop_samples_after(session: Session, run_id: str, step: int) -> None:
     """Drop the samples that a resume from `step` superseded."""
     session.execute(sa.delete(_SAMPLES).where(_SAMPLES.c.run_id == run_id, _SAMPLES.c.step > step))
-
-
-def set_measurements(session: Session, run_id: str, measurements: Sequence[Measurement]) -> None:
-    """The measurements of this run are now exactly these."""
-    session.execute(sa.delete(_MEASUREMENTS).where(_MEASUREMENTS.c.run_id == run_id))
-    columns = ("claim_id", "task", "dataset", "split", "metric", "value", "unit", "n", "signature")
-    rows = [
-        {
-            "run_id": run_id,
-            "position": position,
-            "protocol": dict(item.protocol),
-            **{column: getattr(item, column) for column in columns},
-        }
-        for position, item in enumerate(measurements)
-    ]
-    if rows:
-        session.execute(sa.insert(_MEASUREMENTS), rows)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -159,6 +145,14 @@ def state(session: Session, run_id: str) -> Mapping[str, Any] | None:
 def get(session: Session, run_id: str) -> Run | None:
     row = session.execute(sa.select(_RUNS).where(_RUNS.c.id == run_id)).one_or_none()
     return None if row is None else _as_run(row)
+
+
+def get_many(session: Session, run_ids: Iterable[str]) -> dict[str, Run]:
+    """Those of the runs that are held, by id."""
+    wanted = list(dict.fromkeys(run_ids))
+    parts = [wanted[begin : begin + _RUNS_AT_ONCE] for begin in range(0, len(wanted), _RUNS_AT_ONCE)]
+    rows = (row for part in parts for row in session.execute(sa.select(_RUNS).where(_RUNS.c.id.in_(part))))
+    return {row.id: _as_run(row) for row in rows}
 
 
 def find(session: Session, wanted: RunFilter | None = None, limit: int | None = None, offset: int = 0) -> list[Run]:
@@ -189,25 +183,6 @@ def samples(session: Session, run_id: str, step: int | None = None) -> list[Samp
     return [Sample(row.step, row.source, row.output, row.reference, row.decoding) for row in session.execute(statement)]
 
 
-def measurements(
-    session: Session, *, run_id: str | None = None, claim_ids: Iterable[str] | None = None
-) -> list[Measurement]:
-    """What finished runs measured, oldest run first: of one run, for some claims, or all."""
-    statement = (
-        sa.select(
-            _MEASUREMENTS,
-            *(_RUNS.c[name] for name in ("recipe", "tier", "seed", "fingerprint", "overrides")),
-            _RUNS.c.record["provenance"]["data"].label("data"),
-        )
-        .join(_RUNS, _RUNS.c.id == _MEASUREMENTS.c.run_id)
-        .order_by(_MEASUREMENTS.c.run_id, _MEASUREMENTS.c.position)
-    )
-    if run_id is not None:
-        statement = statement.where(_MEASUREMENTS.c.run_id == run_id)
-    wanted = None if claim_ids is None else set(claim_ids)
-    return [_as_measurement(row) for row in session.execute(statement) if wanted is None or row.claim_id in wanted]
-
-
 def _narrow(statement: sa.Select[Any], wanted: RunFilter | None) -> sa.Select[Any]:
     for name, value in asdict(wanted or RunFilter()).items():
         if value is not None:
@@ -219,15 +194,6 @@ def _as_run(row: sa.Row[Any]) -> Run:
     values = dict(row._mapping)
     del values["indexed"]
     return Run(**values | {"path": Path(row.path), "status": RunStatus(row.status)})
-
-
-def _as_measurement(row: sa.Row[Any]) -> Measurement:
-    values = dict(row._mapping)
-    del values["position"]
-    files = values["data"] if isinstance(values["data"], dict) else {}
-    hashes = {place: file.get("sha256") for place, file in files.items() if isinstance(file, dict)}
-    values["data"] = {place: str(found) for place, found in hashes.items() if found}
-    return Measurement(**values)
 
 
 def _upsert(session: Session, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -61,9 +61,15 @@ def latest(session: Session, claim_id: str) -> LoggedVerdict | None:
 
 def latest_of(session: Session, claim_ids: Collection[str]) -> dict[str, LoggedVerdict]:
     """The last entry of each of these claims that has one."""
-    newest = sa.select(sa.func.max(VerdictRow.id)).group_by(VerdictRow.claim_id)
-    rows = session.execute(sa.select(VerdictRow).where(VerdictRow.id.in_(newest))).scalars()
+    last = sa.select(sa.func.max(VerdictRow.id)).group_by(VerdictRow.claim_id)
+    rows = session.execute(sa.select(VerdictRow).where(VerdictRow.id.in_(last))).scalars()
     return {row.claim_id: _as_logged(row) for row in rows if row.claim_id in claim_ids}
+
+
+def newest(session: Session, limit: int) -> list[LoggedVerdict]:
+    """The last `limit` entries of the log, newest first."""
+    statement = sa.select(VerdictRow).order_by(VerdictRow.id.desc()).limit(limit)
+    return [_as_logged(row) for row in session.execute(statement).scalars()]
 
 
 def history(session: Session, claim_id: str | None = None) -> list[LoggedVerdict]:

@@ -16,6 +16,7 @@ from paperlab.dashboard.data.claims import (
     own_bars,
     reproductions,
     reproductions_of,
+    sources_of_claims,
     verdict_changes,
 )
 from paperlab.dashboard.data.papers import (
@@ -106,6 +107,7 @@ __all__ = [
     "set_star",
     "set_tags",
     "settings",
+    "sources_of_claims",
     "status",
     "tags_in_use",
     "unseen_alerts",

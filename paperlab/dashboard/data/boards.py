@@ -15,14 +15,13 @@ from paperlab.store import runs as stored_runs
 @cached
 def boards(session: database.Session) -> list[Board]:
     """Every task and dataset with results; those with numbers of our own first."""
-    found = leaderboard.boards(session, stored_runs.measurements(session))
+    found = leaderboard.boards(session)
     return sorted(found, key=lambda board: not board.measured)
 
 
 @cached
 def board(session: database.Session, name: str, metric: str | None) -> tuple[Leaderboard, list[Table]]:
     """One leaderboard: what is reported, and our own numbers in tables of one protocol.  Raises InvalidInput."""
-    shown = leaderboard.show(session, name, claims.load(), metric, stored_runs.measurements(session))
-    wanted = {item.run_id for item in shown.measurements}
-    runs = {run.id: run for run in stored_runs.find(session) if run.id in wanted} if wanted else {}
+    shown = leaderboard.show(session, name, claims.load(), metric)
+    runs = stored_runs.get_many(session, [item.run_id for item in shown.measurements if item.run_id is not None])
     return shown, standings.tables(shown.measurements, runs, is_lower_better)

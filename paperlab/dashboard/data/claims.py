@@ -31,7 +31,7 @@ class JudgedClaim:
 @cached
 def verdict_changes(session: database.Session, limit: int) -> list[LoggedVerdict]:
     """The newest entries of the log, newest first."""
-    return verdicts.history(session)[-limit:][::-1]
+    return verdicts.newest(session, limit)
 
 
 def is_paper(source: str) -> bool:
@@ -110,6 +110,17 @@ def doubts(session: database.Session) -> list[Doubt]:
         if cost is not None and cost[0] > 0
     ]
     return sorted(listed, key=lambda each: each.doubt / each.hours, reverse=True)
+
+
+def sources_of_claims() -> dict[str, str]:
+    """Which paper, or repository, reports each claim, by its id; judges nothing for it."""
+    return _sources(_claim_files())
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _sources(files: list[int]) -> dict[str, str]:
+    del files  # they are the cache's key
+    return {claim.id: claim.source for claim in claims_library.load()}
 
 
 def claims_of_paper(arxiv_id: str) -> list[JudgedClaim]:

@@ -20,7 +20,7 @@ from paperlab.runs.compare import Comparison
 from paperlab.store import database
 from paperlab.store import runs as stored_runs
 from paperlab.store.runs import RunFilter
-from reproductions.run_directory import ReproductionError, RunDirectory, run_folders
+from reproductions.run_directory import ReproductionError, RunDirectory, folder_names
 
 _SPARK_POINTS = 40
 
@@ -144,8 +144,9 @@ def _progress(path: str) -> Progress:
 
 def _newest_directories(limit: int) -> list[RunDirectory]:
     """The newest run directories of the home: their names begin with the time they were made at."""
-    folders = reversed(run_folders(cache.settings().runs_dir))
-    return list(islice((RunDirectory(path) for path in folders if (path / "run.json").is_file()), limit))
+    runs_dir = cache.settings().runs_dir
+    paths = (runs_dir / name for name in reversed(folder_names(runs_dir)))  # made one by one: there may be very many
+    return list(islice((RunDirectory(path) for path in paths if (path / "run.json").is_file()), limit))
 
 
 def _described(directory: RunDirectory) -> Run | None:

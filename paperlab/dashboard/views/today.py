@@ -162,7 +162,7 @@ def _receipt(receipts: list[Receipt], now: datetime) -> None:
 def _verdicts(changes: list[LoggedVerdict], now: datetime) -> None:
     if not changes:
         notices.empty("No claim has been judged here yet.", "paperlab claims check")
-    source_of = {item.claim.id: item.claim.source for item in data.judged()} if changes else {}
+    source_of = data.sources_of_claims() if changes else {}
     for change in changes:
         with st.container(gap=None):
             source = source_of.get(change.claim_id, "")

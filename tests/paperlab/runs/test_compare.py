@@ -24,7 +24,9 @@ def side(runs: list[Run], measurements: list[Measurement], losses: dict[str, lis
         run_id: [MetricPoint(step, 0.0, "val/loss", value) for step, value in enumerate(values, start=1)]
         for run_id, values in (losses or {}).items()
     }
-    return compare.Side(runs[0], group, by_run, points)
+    final = {run_id: each[-1] for run_id, each in points.items()}
+    lowest = {run_id: min(each, key=lambda point: point.value) for run_id, each in points.items()}
+    return compare.Side(runs[0], group, by_run, final, lowest)
 
 
 def pair(first: list[float], other: list[float], **changes):
@@ -124,7 +126,7 @@ def test_two_seeds_of_one_recipe_are_no_test_of_anything():
     runs = [recorded.run(seed) for seed in (1, 2)]
     items = [recorded.measurement(run, 30.0 + run.seed) for run in runs]
     group = side(runs, items)
-    found = compare.compare([group, compare.Side(runs[1], group.group, group.measurements, {})])
+    found = compare.compare([group, compare.Side(runs[1], group.group, group.measurements, {}, {})])
     assert found.rows[0].differences == (1.0,)
     assert found.rows[0].tests == (None,)
 
