@@ -26,7 +26,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reproductions.engine.recipe import Recipe
 
-PACKAGES = ("reproductions.transformer", "reproductions.gpt", "reproductions.bert", "reproductions.attention")
+PACKAGES = (
+    "reproductions.transformer",
+    "reproductions.gpt",
+    "reproductions.bert",
+    "reproductions.finetuning",
+    "reproductions.attention",
+)
 TIERS = ("full", "mini", "smoke")
 
 # They record what happened and cannot change what is computed, so a run survives their changes.

@@ -36,15 +36,17 @@ def begin(run: RunDirectory, recorder: Recorder, talk: Callable[[str], None], *,
 
 
 def keep_hashes(run: RunDirectory, recorder: Recorder, found: Mapping[str, Any]) -> None:
-    """Notes the data and tokenizer in run.json.  Raises InvalidInput where the run began with others."""
+    """Notes data, tokenizer and parent in run.json.  Raises InvalidInput where the run began with others."""
     content = run.run
-    parts = ("data", "tokenizer")
+    parts = ("data", "tokenizer", *(("parent",) if "parent" in {*found, *content["provenance"]} else ()))
     before = {part: content["provenance"].get(part) or {} for part in parts}
     now = {part: found.get(part) or {} for part in parts}
     if before == now:
         return
     if any(before.values()):
-        message = f"the data or the tokenizer has changed since {run.path} began"
+        is_parent = all(before[part] == now[part] for part in parts[:2])
+        what = "the parent, from whose weights it began, has" if is_parent else "the data or the tokenizer has"
+        message = f"{what} changed since {run.path} began"
         raise InvalidInput(message, "--again starts another run")
     recorder.describe({**content, "provenance": {**content["provenance"], **now}})
 

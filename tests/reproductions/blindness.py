@@ -6,6 +6,7 @@ has no other blind spot: it may see all that is real.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -71,4 +72,22 @@ def bert(task: Any, model: Any) -> Iterator[Trial]:
     )
 
 
-TRIALS: dict[str, Callable[[Any, Any], Iterator[Trial]]] = {"transformer": transformer, "gpt": gpt, "bert": bert}
+def finetuning(task: Any, model: Any) -> Iterator[Trial]:
+    """What the recipe's Transformer must not see: later tokens and padding in a decoder, padding in an encoder."""
+    inputs, size = _first(task, lambda batch: not batch.inputs.real.all()).inputs, task.tokenizer.size
+
+    def outputs(tokens: Tensor) -> Tensor:
+        hidden: Tensor = model.hidden(dataclasses.replace(inputs, tokens=tokens))
+        return hidden
+
+    yield _padding(outputs, inputs.tokens, inputs.real, size)
+    if task.recipe.model.style == "gpt-1":
+        yield _later(outputs, inputs.tokens, size)
+
+
+TRIALS: dict[str, Callable[[Any, Any], Iterator[Trial]]] = {
+    "transformer": transformer,
+    "gpt": gpt,
+    "bert": bert,
+    "finetuning": finetuning,
+}

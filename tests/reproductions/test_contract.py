@@ -44,6 +44,19 @@ SMALL_GPT = {
     "data.tokens_per_batch": "96",
     "evaluation.sample_tokens": "5",
 }
+SMALL_CLASSIFIER = {
+    "model.num_layers": "1",
+    "model.d_model": "32",
+    "model.num_heads": "2",
+    "model.context": "24",
+    "model.dropout": "0.0",
+    "model.head_dropout": "0.0",
+    "data.context": "24",
+    "data.batch_size": "8",
+    "data.examples": "64",
+    "data.vocabulary": "300",
+    "evaluation.batch_size": "256",
+}
 # Sizes at which a test trains the smoke tier in a second or two; what is computed stays the same.
 TINY = {
     "transformer-base": {
@@ -68,6 +81,8 @@ TINY = {
         "data.characters": "200000",
         "data.vocabulary": "300",
     },
+    "gpt-1-cola": SMALL_CLASSIFIER,
+    "bert-cola": SMALL_CLASSIFIER,
     "attention": {"data.lengths": "[8, 16, 32]", "data.additive_up_to": "16", "evaluation.fit_from": "8"},
 }
 SIX_STEPS = {"train.max_steps": "6", "train.checkpoint_every": "3", "train.log_every": "1", "train.average_last": "0"}

@@ -25,6 +25,17 @@ TINY = {
         "evaluation.sample_tokens": "2",
         "train.max_steps": "3",
     },
+    "bert-base": {
+        "model.num_layers": "1",
+        "model.d_model": "16",
+        "model.num_heads": "2",
+        "model.context": "32",
+        "data.characters": "200000",
+        "data.vocabulary": "300",
+        "data.context": "16",
+        "data.sequences_per_batch": "4",
+        "train.max_steps": "2",
+    },
     "transformer-base": {
         "model.num_layers": "1",
         "model.d_model": "32",
