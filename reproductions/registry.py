@@ -31,6 +31,7 @@ PACKAGES = (
     "reproductions.gpt",
     "reproductions.bert",
     "reproductions.finetuning",
+    "reproductions.llama",
     "reproductions.attention",
 )
 TIERS = ("full", "mini", "smoke")
@@ -108,7 +109,8 @@ class Reproduction:
     """A paper's folder of code.  `recipes`: name to one line about it.  The registry fills in `folder`.
 
     Where trained models can be asked for something, `asked_by` is the word for it ("generate", "translate"), and the
-    folder's opening.py opens them; `hugging_face` has the values of model_type in config.json that it reads as well.
+    folder's opening.py opens them; `hugging_face` has the values of model_type in config.json that it reads as well,
+    and `gguf` the architectures of GGUF files that it can turn into such a folder.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Reproduction:
     recipes: Mapping[str, str] = field(default_factory=dict)
     asked_by: str = ""
     hugging_face: tuple[str, ...] = ()
+    gguf: tuple[str, ...] = ()
     folder: str = ""  # the package's importable name, "reproductions.transformer"
 
 
@@ -182,6 +185,19 @@ def opening(name: str) -> Any:
         able = ", ".join(other.name for other in all() if other.asked_by)
         raise InvalidInput(f"models of {reproduction.name} can't be asked for anything", f"those that can: {able}")
     return importlib.import_module(f"{reproduction.folder}.opening")
+
+
+def folder_of_gguf(path: Path, folder: Path) -> None:
+    """Writes the model of a GGUF file as a folder in Hugging Face's format.  Imports torch.
+
+    Raises InvalidInput for a file that can't be read, and for an architecture that no reproduction has.
+    """
+    file = importlib.import_module("reproductions.engine.gguf").read(path)
+    known = {each: reproduction for reproduction in all() for each in reproduction.gguf}
+    if file.architecture not in known:
+        what = f'{path} is a model of the architecture "{file.architecture}", which can\'t be opened here'
+        raise InvalidInput(what, f"those that can: {', '.join(known)}")
+    opening(known[file.architecture].name).folder_of_gguf(file, folder)
 
 
 def structure(name: str) -> list[dict[str, Any]]:

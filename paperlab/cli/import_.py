@@ -20,8 +20,8 @@ def import_(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A model: hf:NAME of the Hugging Face hub, or a folder in its format. Or files of any known format, "
-            "plain or .gz.",
+            help="A model: hf:NAME of the Hugging Face hub, a folder in its format, or a .gguf file. Or files of any "
+            "known format, plain or .gz.",
             metavar="WHAT...",
             show_default=False,
         ),
@@ -32,11 +32,11 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors.")] = False,
 ) -> None:
-    """Bring in a model (hf:NAME or a folder), or code links and reported results (files of known formats).
+    """Bring in a model (hf:NAME, a folder, a .gguf file), or code links and reported results (files of known formats).
 
     A model is kept under PAPERLAB_HOME/models with its origin and hashes, and `paperlab generate NAME` asks it; only
-    safetensors are read. The formats of files (Papers with Code dumps, sota-extractor files, model-index) are told
-    from their content. The same thing twice adds nothing.
+    safetensors and GGUF are read. The formats of other files (Papers with Code dumps, sota-extractor files,
+    model-index) are told from their content. The same thing twice adds nothing.
 
     Example: paperlab import hf:gpt2
     """
@@ -47,7 +47,7 @@ def import_(
     if not what:
         raise typer.BadParameter("missing; `paperlab import --list` shows what was brought in", param_hint="WHAT")
     words = [arguments.text(word, "WHAT") for word in what]
-    models = [word for word in words if word.startswith(checkpoints.HUB_PREFIX) or Path(word).expanduser().is_dir()]
+    models = [word for word in words if _is_model(word)]
     files = [Path(word) for word in words if word not in models]
     if name is not None and len(models) != 1:
         raise typer.BadParameter("names one model", param_hint="--name")
@@ -58,6 +58,12 @@ def import_(
         output.write_json({"files": done, "models": brought, **attribution})
     if files:
         output.talk(imports.attribution(done), quiet=quiet or as_json)
+
+
+def _is_model(word: str) -> bool:
+    path = Path(word).expanduser()
+    is_gguf = path.suffix.lower() == checkpoints.GGUF
+    return word.startswith(checkpoints.HUB_PREFIX) or path.is_dir() or (is_gguf and path.is_file())
 
 
 def _list(place: Settings, as_json: bool) -> None:
@@ -85,7 +91,7 @@ def _bring(word: str, place: Settings, name: str | None, *, quiet: bool, as_json
         word, place, name=name, now=datetime.now(UTC), log=lambda text: output.talk(text, quiet=quiet)
     )
     if not as_json:
-        output.write_line(f"{model.name:<20}{'brought in' if is_new else 'here already'}: {model.path}")
+        output.write_line(f"{model.name:<19} {'brought in' if is_new else 'here already'}: {model.path}")
         output.talk(f"ask it: paperlab generate {model.name} --prompt TEXT", quiet=quiet)
     return {"name": model.name, "path": model.path, "new": is_new, "origin": model.origin}
 

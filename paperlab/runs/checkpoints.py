@@ -22,8 +22,10 @@ from paperlab.settings import Settings
 from reproductions import registry
 from reproductions.data import hub
 from reproductions.run_directory import RunDirectory
+from reproductions.run_files import sha256
 
 HUB_PREFIX = "hf:"
+GGUF = ".gguf"
 _PACKAGES = ("torch", "numpy", "safetensors", "tokenizers")
 
 
@@ -104,13 +106,15 @@ def open_model(source: Source, command: str, place: Settings, *, device: str, lo
 def bring(
     word: str, place: Settings, *, name: str | None, now: datetime, log: Callable[[str], None]
 ) -> tuple[model_store.Stored, bool]:
-    """Keep a model under PAPERLAB_HOME: `hf:NAME`, or a folder in Hugging Face's format; (it, whether it is new).
+    """Keep a model under PAPERLAB_HOME: `hf:NAME`, a folder in Hugging Face's format, or a GGUF file; (it, is it new).
 
     It is opened once before it is kept.  The same model again changes nothing.
     """
     if missing := missing_packages(_PACKAGES):
         raise NotReady(f"bringing a model in needs {', '.join(missing)}, not installed here", INSTALL)
     with explained():
+        if word.lower().endswith(GGUF) and Path(word).expanduser().is_file():
+            return _bring_gguf(Path(word).expanduser().absolute(), place, name=name, now=now, log=log)
         if not word.startswith(HUB_PREFIX):
             folder = Path(word).expanduser()
             came_from: dict[str, Any] = {"source": str(folder.absolute())}
@@ -122,13 +126,38 @@ def bring(
             files, came_from = _files_of_hub(on_hub, place, log)
             may_link = True
         reader(_config(files[model_store.CONFIG]), word)
-
-        def attempt(folder: Path) -> None:
-            known = reader(_config(folder / model_store.CONFIG), word)
-            registry.opening(known.name).open_folder(folder, device=_device("cpu"))
-
         return model_store.add(
-            files, place.home, name, came_from=came_from, now=now, attempt=attempt, may_link=may_link
+            files, place.home, name, came_from=came_from, now=now, attempt=_attempt, may_link=may_link
+        )
+
+
+def _attempt(folder: Path) -> None:
+    """Opens what is to be kept."""
+    known = reader(_config(folder / model_store.CONFIG), folder)
+    registry.opening(known.name).open_folder(folder, device=_device("cpu"))
+
+
+def _bring_gguf(
+    path: Path, place: Settings, *, name: str | None, now: datetime, log: Callable[[str], None]
+) -> tuple[model_store.Stored, bool]:
+    """The model of one file, as a folder in Hugging Face's format with weights in float32."""
+    name = name or path.stem
+    model_store.check_name(name)
+    came_from = {"source": str(path), "gguf_sha256": sha256(path)}
+    before = model_store.get(place.home, name)
+    if before is not None and before.origin.get("gguf_sha256") == came_from["gguf_sha256"]:
+        return before, False
+    with model_store.beside(place.home, name) as folder:
+        log(f"turning {path.name} into weights of float32")
+        registry.folder_of_gguf(path, folder)
+        return model_store.add(
+            model_store.files_of(folder),
+            place.home,
+            name,
+            came_from=came_from,
+            now=now,
+            attempt=_attempt,
+            may_link=True,
         )
 
 
@@ -176,6 +205,8 @@ def _at(path: Path) -> Source:
     if path.is_file():
         if path.suffix in model_store.PICKLES:
             raise model_store.pickled(path)
+        if path.suffix.lower() == GGUF:
+            raise InvalidInput(f"{path} is a GGUF file, not a model that was brought in", f"paperlab import {path}")
         raise InvalidInput(f"{path} is a file", "name the folder of the run, of the checkpoint, or of the model")
     path = path.absolute()
     if (path / "run.json").is_file():

@@ -11,7 +11,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -138,6 +139,22 @@ def add(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Stored(name, target, origin), True
+
+
+@contextmanager
+def beside(home: Path, name: str) -> Iterator[Path]:
+    """An empty folder for the files of the model `name`, on the disk that will keep them; gone afterwards.
+
+    Raises NotReady where it can't be written.
+    """
+    folder = home / "models" / f".{name}.{secrets.token_hex(4)}.tmp"
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    except OSError as error:
+        raise NotReady(f"{folder} can't be written: {error.strerror}", "make room, or mend PAPERLAB_HOME") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path, now: datetime) -> None:

@@ -43,6 +43,13 @@ def write_byte_level_tokenizer(
     _write_json(folder / "tokenizer_config.json", settings)
 
 
+def write_tokenizer_settings(folder: Path, *, end: str | None, longest: int) -> None:
+    """tokenizer_config.json beside a tokenizer.json, which AutoTokenizer then takes as it stands."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": longest, "eos_token": end}
+    _write_json(folder / "tokenizer_config.json", settings)
+
+
 def write_wordpiece_tokenizer(folder: Path, pieces: Sequence[str], *, longest: int) -> None:
     """vocab.txt, a piece a line in the order of ids, which AutoTokenizer reads as BERT's lower-casing tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)

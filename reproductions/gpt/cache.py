@@ -30,12 +30,16 @@ class LayerCache:
         rows, count, _ = projected_BTx.shape
         _, _, heads, _, width = self.held.shape
         parts_3BHTK = projected_BTx.view(rows, count, 3, heads, width).permute(2, 0, 3, 1, 4)
-        end = self.length + count
-        self.held.narrow(3, self.length, count).copy_(parts_3BHTK.narrow(0, 1, 2))
-        self.length = end
+        self.room_for(count).copy_(parts_3BHTK.narrow(0, 1, 2))
+        end = self.length
         first = max(0, end - self.band) if self.band and count == 1 else 0
         k_BHSK, v_BHSK = self.held.narrow(3, first, end - first).unbind()
         return parts_3BHTK[0], k_BHSK, v_BHSK
+
+    def room_for(self, count: int) -> Tensor:
+        """The places of the newest ``count`` positions, (2, B, H, T, K): keys and values are to be written there."""
+        self.length += count
+        return self.held.narrow(3, self.length - count, count)
 
 
 @dataclass

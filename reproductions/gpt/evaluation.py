@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproductions.data import blimp as blimp_pairs
@@ -25,15 +25,27 @@ from reproductions.data.text import read_lines, read_text
 from reproductions.data.token_shards import TokenRow
 from reproductions.data.token_windows import Windows, whole_row
 from reproductions.engine import metrics
-from reproductions.gpt.model import GPT
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
+
+
+class Reader(Protocol):
+    """A decoder-only language model as it is measured: a GPT, or what cites it."""
+
+    def __call__(self, tokens_BT: Tensor, targets_N: Tensor) -> Tensor:
+        """Nats, summed over the next tokens."""
+        ...
+
+    def hidden(self, tokens_BT: Tensor) -> Tensor: ...
+
+    def logits(self, hidden: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What the benchmarks are run with.  ``batch_tokens`` are scored at a time."""
+    """What the benchmarks are run with.  The model reads ``context`` tokens; ``batch_tokens`` are scored at a time."""
 
-    model: GPT
+    model: Reader
+    context: int
     tokenizer: TextTokenizer
     data_home: Path
     mirror: str | None
@@ -51,7 +63,7 @@ class Bench:
 
 
 def row_loss(
-    model: nn.Module, row: TokenRow, *, context: int, batch_tokens: int, device: torch.device
+    model: nn.Module | Reader, row: TokenRow, *, context: int, batch_tokens: int, device: torch.device
 ) -> tuple[float, int]:
     """Nats summed over every token of the row but the first, and their number.
 
@@ -97,7 +109,7 @@ def wikitext_2(bench: Bench) -> list[dict[str, Any]]:
     (ids,) = bench.tokenizer.encode([text])
     tokens = np.array(ids)
     row = TokenRow((tokens,), np.array([0, len(tokens)]), len(text.encode()), "")
-    context = bench.model.model.context
+    context = bench.context
     nats, count = row_loss(bench.model, row, context=context, batch_tokens=bench.batch_tokens, device=bench.device)
     return [
         {
@@ -159,7 +171,7 @@ def score(bench: Bench, contexts: Sequence[str], continuations: Sequence[str]) -
 
 def _rows(bench: Bench, contexts: Sequence[str], continuations: Sequence[str]) -> list[tuple[list[int], int]]:
     """(tokens, how many at their end are scored); a row has a token to start from."""
-    tokenizer, most = bench.tokenizer, bench.model.model.context + 1
+    tokenizer, most = bench.tokenizer, bench.context + 1
     start = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     rows = []
     for before, after in zip(tokenizer.encode(contexts), tokenizer.encode(continuations), strict=True):

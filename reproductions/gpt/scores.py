@@ -18,25 +18,27 @@ from reproductions.gpt.sizes import Model
 
 _UNITS = {"characters": "character", "bytes": "byte", "bpe": "token", "gpt-2": "token"}
 
-# The claims of claims.toml that the loss of a recipe's validation split is laid beside, and those of its bits per byte.
-_LOSS_CLAIMS = {
-    ("nanogpt-char", "full"): (f"{NANOGPT}:readme:shakespeare-char:gpu:val-loss",),
-    ("nanogpt-char", "mini"): (
-        "paperlab:mini:nanogpt-char:val-loss",
-        f"{NANOGPT}:readme:shakespeare-char:laptop:val-loss",
-    ),
-    ("gpt-char", "mini"): ("paperlab:mini:gpt-char:val-loss",),
-    ("gpt-2", "full"): (f"{NANOGPT}:readme:openwebtext:gpt2-124M:val-loss",),
-}
-_BITS_CLAIMS = {
-    ("gpt-1", "smoke"): ("paperlab:smoke:gpt-1:bits-per-byte",),
-    ("gpt-2", "smoke"): ("paperlab:smoke:gpt-2:bits-per-byte",),
-    ("gpt-3-small", "smoke"): ("paperlab:smoke:gpt-3-small:bits-per-byte",),
+Claims = Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]]
+"""Recipe and tier to the claims of claims.toml that its validation split is laid beside, by metric."""
+
+CLAIMS: Claims = {
+    ("nanogpt-char", "full"): {"loss": (f"{NANOGPT}:readme:shakespeare-char:gpu:val-loss",)},
+    ("nanogpt-char", "mini"): {
+        "loss": (
+            "paperlab:mini:nanogpt-char:val-loss",
+            f"{NANOGPT}:readme:shakespeare-char:laptop:val-loss",
+        )
+    },
+    ("gpt-char", "mini"): {"loss": ("paperlab:mini:gpt-char:val-loss",)},
+    ("gpt-2", "full"): {"loss": (f"{NANOGPT}:readme:openwebtext:gpt2-124M:val-loss",)},
+    ("gpt-1", "smoke"): {"bits-per-byte": ("paperlab:smoke:gpt-1:bits-per-byte",)},
+    ("gpt-2", "smoke"): {"bits-per-byte": ("paperlab:smoke:gpt-2:bits-per-byte",)},
+    ("gpt-3-small", "smoke"): {"bits-per-byte": ("paperlab:smoke:gpt-3-small:bits-per-byte",)},
 }
 
 
 def on_validation(
-    recipe: Recipe[Model, Data, Evaluation], values: Mapping[str, float], tokens: int
+    recipe: Recipe[Any, Data, Evaluation], values: Mapping[str, float], tokens: int, claims: Claims = CLAIMS
 ) -> list[dict[str, Any]]:
     """Loss and bits per byte of the whole validation split, ``tokens`` of it predicted."""
     context = recipe.data.context
@@ -52,7 +54,6 @@ def on_validation(
         "stride": context,
         "steps": recipe.train.max_steps,
     }
-    key = (recipe.name, recipe.tier)
     loss = {
         **common,
         "metric": "loss",
@@ -67,13 +68,11 @@ def on_validation(
         "unit": "bits",
         "protocol": protocol,
     }
-    found: list[dict[str, Any]] = [{"claim": claim, **loss} for claim in _LOSS_CLAIMS.get(key, (None,))]
-    return [*found, *({"claim": claim, **bits} for claim in _BITS_CLAIMS.get(key, (None,)))]
+    answers = claims.get((recipe.name, recipe.tier), {})
+    return [{"claim": claim, **item} for item in (loss, bits) for claim in answers.get(str(item["metric"]), (None,))]
 
 
-def on_benchmark(
-    recipe: Recipe[Model, Data, Evaluation], measured: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def on_benchmark(recipe: Recipe[Any, Data, Evaluation], measured: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Benchmarks with what they were trained on; no claim is about these models."""
     trained = {"trained_on": recipe.data.dataset, "steps": recipe.train.max_steps}
     return [{"claim": None, **item, "protocol": {**item["protocol"], **trained}} for item in measured]

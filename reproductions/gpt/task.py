@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,21 +19,24 @@ from reproductions.engine.recipe import Recipe
 from reproductions.gpt import evaluation, scores
 from reproductions.gpt.model import GPT
 from reproductions.gpt.recipes import Data, Evaluation
-from reproductions.gpt.sizes import Model
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
 
 
 class Task:
-    """Language modelling of one recipe.  ``prepare`` comes first; everything else stands on it."""
+    """Language modelling of one recipe.  ``prepare`` comes first; everything else stands on it.
 
+    Papers that cite GPT train and test alike: they replace ``build_model`` and ``claims``.
+    """
+
+    claims: scores.Claims = scores.CLAIMS
     corpus: Corpus
     tokenizer: TextTokenizer
     train_row: TokenRow
     valid_row: TokenRow
 
     def __init__(
-        self, *, recipe: Recipe[Model, Data, Evaluation], data_home: Path, device: torch.device, seed: int
+        self, *, recipe: Recipe[Any, Data, Evaluation], data_home: Path, device: torch.device, seed: int
     ) -> None:
         self.recipe = recipe
         self.data_home = data_home
@@ -57,12 +60,16 @@ class Task:
             },
         }
 
-    def build_model(self) -> GPT:
-        model, data = self.recipe.model, self.recipe.data
-        if data.context > model.context:
-            what = f"data.context is {data.context} and the model has {model.context} positions"
+    def build_model(self) -> nn.Module:
+        self.check_context()
+        return GPT(self.recipe.model, self.tokenizer.size)
+
+    def check_context(self) -> None:
+        """Raises InvalidInput where the windows are longer than what the model reads."""
+        room, wanted = self.recipe.model.context, self.recipe.data.context
+        if wanted > room:
+            what = f"data.context is {wanted} and the model has {room} positions"
             raise InvalidInput(what, "set model.context to as much or more")
-        return GPT(model, self.tokenizer.size)
 
     def batches(self, position: dict[str, Any] | None) -> WindowStream:
         data = self.recipe.data
@@ -102,13 +109,12 @@ class Task:
 
     def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:  # noqa: ARG002 - the same at every step
         """Continuations of the recipe's prompts, drawn with the same seed at every step."""
-        assert isinstance(model, GPT)
         settings = self.recipe.evaluation
         decoding = generation.Decoding(
             max_new_tokens=settings.sample_tokens, temperature=settings.temperature, top_k=settings.top_k
         )
         written = generation.complete(
-            model,
+            cast(generation.LanguageModel, model),
             [ids[-(self.recipe.model.context // 2) :] for ids in self.tokenizer.encode(settings.prompts)],
             decoding,
             context=self.recipe.model.context,
@@ -124,10 +130,10 @@ class Task:
 
     def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:
         """The validation split, whole, and the recipe's benchmarks."""
-        assert isinstance(model, GPT)
-        found = scores.on_validation(self.recipe, self.validate(model), len(self.valid_row) - 1)
+        found = scores.on_validation(self.recipe, self.validate(model), len(self.valid_row) - 1, self.claims)
         bench = evaluation.Bench(
-            model=model,
+            model=cast(evaluation.Reader, model),
+            context=self.recipe.model.context,
             tokenizer=self.tokenizer,
             data_home=self.data_home,
             mirror=os.environ.get(manifest.MIRROR),

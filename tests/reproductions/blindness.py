@@ -90,4 +90,5 @@ TRIALS: dict[str, Callable[[Any, Any], Iterator[Trial]]] = {
     "gpt": gpt,
     "bert": bert,
     "finetuning": finetuning,
+    "llama": gpt,
 }

@@ -83,6 +83,14 @@ TINY = {
     },
     "gpt-1-cola": SMALL_CLASSIFIER,
     "bert-cola": SMALL_CLASSIFIER,
+    "llama": {**SMALL_GPT, "model.d_ff": "48", "data.characters": "40000", "data.vocabulary": "300"},
+    "llama-grouped": {
+        **SMALL_GPT,
+        "model.num_groups": "1",
+        "model.d_ff": "48",
+        "data.characters": "40000",
+        "data.vocabulary": "300",
+    },
     "attention": {"data.lengths": "[8, 16, 32]", "data.additive_up_to": "16", "evaluation.fit_from": "8"},
 }
 SIX_STEPS = {"train.max_steps": "6", "train.checkpoint_every": "3", "train.log_every": "1", "train.average_last": "0"}

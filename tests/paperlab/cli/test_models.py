@@ -20,6 +20,10 @@ from paperlab.cli import output
 from paperlab.runs import checkpoints, model_store
 from reproductions import registry
 from reproductions.data import hub
+from reproductions.llama.model import Llama
+from reproductions.llama.sizes import Model
+from reproductions.tokenizers import byte_level
+from tests.reproductions import gguf_files
 from tests.reproductions.trained_runs import train
 
 
@@ -271,6 +275,41 @@ def test_a_folder_is_imported_once_and_asked_by_name(paperlab, folder, home):
     assert paperlab("import").code == 2
     shutil.rmtree(folder)
     assert paperlab("generate", "my-gpt", "--prompt", "The", "--max-tokens", "2").code == 0
+
+
+@pytest.fixture
+def gguf_file(tmp_path, home, monkeypatch):
+    """A tiny LLaMA in one file."""
+    monkeypatch.setattr(registry, "PACKAGES", ("reproductions.gpt", "reproductions.llama"))
+    tokenizer = byte_level.train(["The quick brown fox jumps over the lazy dog.\n"] * 3, 300)
+    torch.manual_seed(0)
+    model = Llama(Model(num_layers=1, d_model=32, num_heads=4, num_groups=2, d_ff=40, context=32), tokenizer.size)
+    path = tmp_path / "tiny.Q8_0.gguf"
+    gguf_files.of_llama(path, model, tokenizer)
+    return path
+
+
+def test_a_gguf_file_becomes_a_model_once_and_is_asked_by_name(paperlab, gguf_file, home):
+    first = paperlab("import", str(gguf_file), "--json").json["models"][0]
+    assert (first["name"], first["new"]) == ("tiny.Q8_0", True)
+    assert first["origin"]["source"] == str(gguf_file)
+    assert paperlab("import", str(gguf_file), "--json").json["models"][0]["new"] is False
+    found = outputs(paperlab("generate", "tiny.Q8_0", "--prompt", "The ", "--greedy", "--max-tokens", "4", "--json"))
+    theirs = AutoModelForCausalLM.from_pretrained(first["path"]).eval()
+    ids = AutoTokenizer.from_pretrained(first["path"])("The ", return_tensors="pt")
+    with torch.no_grad():
+        whole = theirs.generate(**ids, do_sample=False, max_new_tokens=4, pad_token_id=0)[0].tolist()
+    assert whole[ids["input_ids"].shape[1] :][: len(found[0]["tokens"])] == found[0]["tokens"]
+    assert [path.name for path in (home / "models").iterdir()] == ["tiny.Q8_0"]
+
+
+def test_a_gguf_file_that_can_not_be_a_model_leaves_nothing(paperlab, gguf_file, home):
+    asked = paperlab("generate", str(gguf_file), "--prompt", "x")
+    assert (asked.code, f"paperlab import {gguf_file}" in asked.err) == (3, True)
+    gguf_file.write_bytes(gguf_file.read_bytes()[:-40])
+    cut = paperlab("import", str(gguf_file))
+    assert (cut.code, "does not lie in it" in cut.err) == (3, True)
+    assert not list((home / "models").iterdir())
 
 
 def test_another_model_needs_another_name(paperlab, folder, home):
