@@ -34,8 +34,8 @@ def export(
 ) -> None:
     """Write a run's model for transformers: config.json, safetensors, tokenizer and a model card.
 
-    AutoModelForCausalLM and AutoTokenizer open the folder; logits stay what they were. `paperlab runs export` writes
-    what a run measured.
+    AutoModelForCausalLM (for BERT: AutoModelForMaskedLM) and AutoTokenizer open the folder; logits stay what they were.
+    `paperlab runs export` writes what a run measured.
 
     Example: paperlab export gpt-2-smoke --to hf my-gpt2
     """
@@ -49,10 +49,10 @@ def export(
         )
     if not hasattr(model.model, "save"):
         raise InvalidInput(
-            f"transformers has no class for the model of {model.source.name}", "models of GPT-2's architecture have one"
+            f"transformers has no class for the model of {model.source.name}", "GPT-2, BERT and LLaMA have one"
         )
     run = model.source.path if model.source.kind is Kind.RUN else model.source.path.parent.parent
-    card = _card(run, place)
+    card = _card(run, place, model.model.opens_with)
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         model_names.asked(model.model.save, beside)
@@ -70,10 +70,10 @@ def export(
     output.talk(f"{RunDirectory(run).id}, {model.weights.name}: transformers opens it", quiet=quiet)
 
 
-def _card(run: Path, place: settings.Settings) -> str:
+def _card(run: Path, place: settings.Settings, opens_with: str) -> str:
     with read_only(refreshed(place, run)) as reading:
         found = store.get(reading, run.name)
         assert found is not None
         measurements = store.measurements(reading, run_id=run.name)
         judged = run_export.judged(reading, place, measurements)
-    return run_export.card(found, measurements, judged, opens_with="AutoModelForCausalLM")
+    return run_export.card(found, measurements, judged, opens_with=opens_with)

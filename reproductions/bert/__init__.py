@@ -34,4 +34,6 @@ REPRODUCTION = Reproduction(
         "bert-mini": "4 layers of 256 on novels (mini)",
         "bert-tiny": "2 layers of 128 on novels (mini)",
     },
+    asked_by="fill",
+    hugging_face=("bert",),
 )

@@ -39,6 +39,7 @@ _BLOCK_NAMES = {
 }
 _PROJECTIONS = ("query", "key", "value")
 _GELUS = {"gelu": "exact", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+_NEXT_SENTENCE = ("bert.pooler.", "cls.seq_relationship.")
 _SAID_TWICE = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "bert.embeddings.position_ids")
 
 
@@ -105,16 +106,20 @@ def to_state_dict(bert: BERT) -> dict[str, Tensor]:
     return found
 
 
-def from_state_dict(bert: BERT, weights: Mapping[str, Tensor]) -> None:
+def from_state_dict(bert: BERT, weights: Mapping[str, Tensor], *, only_words: bool = False) -> None:
     """Loads weights under Hugging Face's names.  Raises InvalidInput where they do not fit the model.
 
-    The older names of norms, "gamma" and "beta", are known too.
+    The older names of norms, "gamma" and "beta", are known too.  With ``only_words`` the head for the next sentence,
+    which a BertForMaskedLM does not have, may be missing: it is zero then.
     """
     given = {
         name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"): tensor
         for name, tensor in weights.items()
         if name not in _SAID_TWICE
     }
+    if only_words and not any(name.startswith(_NEXT_SENTENCE) for name in given):
+        absent = [name for name in bert.state_dict() if _their_names(name)[0].startswith(_NEXT_SENTENCE)]
+        given |= {_their_names(name)[0]: torch.zeros(bert.state_dict()[name].shape) for name in absent}
     expected = {theirs for name in bert.state_dict() for theirs in _their_names(name)}
     if unlike := sorted(expected ^ given.keys()):
         what = f"the weights are not those of BERT with both its heads: {', '.join(unlike[:4])}"
@@ -135,13 +140,13 @@ def save(bert: BERT, folder: Path, tokenizer: WordPiece) -> None:
     hf.write_wordpiece_tokenizer(folder, tokenizer.pieces(), longest=bert.model.context)
 
 
-def load(folder: Path, device: torch.device | str = "cpu") -> BERT:
-    """The model that a folder of Hugging Face's format holds, in float32 and eval mode."""
+def load(folder: Path, device: torch.device | str = "cpu", *, only_words: bool = False) -> BERT:
+    """The model that a folder of Hugging Face's format holds, in float32 and eval mode; see from_state_dict."""
     config = hf.read_config(folder)
     with torch.device("meta"):
         bert = BERT(model_of(config), config["vocab_size"])
     bert.to_empty(device=device)
-    from_state_dict(bert, hf.read_weights(folder))
+    from_state_dict(bert, hf.read_weights(folder), only_words=only_words)
     return bert.eval()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -31,8 +31,10 @@ class Writer:
     """``end`` is the token that ends a text and that an empty prompt starts from; None where there is none.
 
     ``begin`` are tokens that stand before every prompt; ``steps`` is what writes where the model has a faster form of
-    itself.  ``save_to`` writes model and tokenizer for transformers.
+    itself.  ``save_to`` writes model and tokenizer for transformers, which opens them with its class ``opens_with``.
     """
+
+    opens_with: ClassVar[str] = "AutoModelForCausalLM"
 
     model: LanguageModel
     tokenizer: TextTokenizer

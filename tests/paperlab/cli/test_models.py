@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
 from paperlab.cli import output
 from paperlab.runs import checkpoints, model_store
@@ -32,12 +32,12 @@ def trained(tmp_path_factory):
     """A home with a run of a GPT and one of a Transformer, both tiny."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trained")
-    return {name: train(name, folder).path for name in ("gpt-2", "transformer-base")}
+    return {name: train(name, folder).path for name in ("gpt-2", "transformer-base", "bert-base")}
 
 
 @pytest.fixture
 def home(home, trained, monkeypatch):
-    monkeypatch.setattr(registry, "PACKAGES", ("reproductions.gpt", "reproductions.transformer"))
+    monkeypatch.setattr(registry, "PACKAGES", ("reproductions.gpt", "reproductions.transformer", "reproductions.bert"))
     monkeypatch.delenv("PAPERLAB_DATA_MIRROR", raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(home / "no cache"))
     for path in trained.values():
@@ -186,13 +186,54 @@ def test_damaged_and_foreign_folders_are_told_apart(paperlab, folder):
         assert found.code == 3
         return found.err
 
-    assert 'type "llama", which can\'t be opened here.\n  those that can: gpt2' in said({"model_type": "llama"})
+    assert 'type "llama", which can\'t be opened here.\n  those that can: gpt2, bert' in said({"model_type": "llama"})
     assert "the weights are not those of this GPT-2" in said({"n_layer": 3})
     assert "can't be understood" in said({"n_embd": "wide"})
     assert "has the shape" in said({"n_embd": 64})
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     assert "can't be read" in paperlab("generate", str(folder), "--prompt", "x").err
+
+
+# fill
+
+
+def test_masks_are_filled_in_a_line_a_text_or_with_the_best_words_of_each(paperlab, home):
+    asked = ("fill", "bert-base", "--text", "import [MASK] as [MASK]", "--text", "def [MASK]")
+    plain = paperlab(*asked)
+    assert plain.code == 0, plain.err
+    assert len(plain.out.splitlines()) == 2
+    assert "[MASK]" not in plain.out
+    rows = [line.split("\t") for line in paperlab(*asked, "--n-best", "3").out.splitlines()]
+    assert [(number, mask) for number, mask, _, _ in rows] == [("1", "1")] * 3 + [("1", "2")] * 3 + [("2", "1")] * 3
+    shares = [float(share) for _, _, _, share in rows[:3]]
+    assert shares == sorted(shares, reverse=True)
+    found = outputs(paperlab(*asked, "--n-best", "3", "--json"))
+    assert [[guess["piece"] for guess in best] for one in found for best in one["masks"]] == [
+        [piece for _, _, piece, _ in rows[first : first + 3]] for first in (0, 3, 6)
+    ]
+    no_mask = paperlab("fill", "bert-base", "--text", "import os")
+    assert (no_mask.code, "text 1 has no [MASK]" in no_mask.err) == (3, True)
+    assert "paperlab fill" in paperlab("generate", "bert-base", "--prompt", "x").err
+    assert "paperlab generate" in paperlab("fill", "gpt-2-smoke", "--text", "x").err
+
+
+def test_a_bert_is_exported_with_its_card_and_imported_again(paperlab, home, tmp_path):
+    asked = ("--text", "import [MASK]", "--n-best", "2", "--json")
+    (ours,) = outputs(paperlab("fill", "bert-base", *asked))
+    assert paperlab("export", "bert-base", "--to", "hf", "my-bert").code == 0
+    card = (tmp_path / "my-bert" / "README.md").read_text()
+    assert "AutoModelForMaskedLM.from_pretrained" in card
+    assert "pipeline_tag: fill-mask" in card
+    names, theirs = AutoTokenizer.from_pretrained("my-bert"), AutoModelForMaskedLM.from_pretrained("my-bert").eval()
+    ids = names("import [MASK]", return_tensors="pt")
+    with torch.no_grad():
+        best = theirs(**ids).logits[ids["input_ids"] == names.mask_token_id][0].softmax(dim=-1).topk(2)
+    assert [guess["piece"] for guess in ours["masks"][0]] == names.convert_ids_to_tokens(best.indices.tolist())
+    assert paperlab("import", "my-bert", "--json").json["models"][0]["new"] is True
+    shutil.rmtree("my-bert")
+    (again,) = outputs(paperlab("fill", "my-bert", *asked))
+    assert again == ours
 
 
 # translate
