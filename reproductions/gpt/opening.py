@@ -23,7 +23,7 @@ _PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 def open_run(
     trained: Trained, data_home: Path, *, mirror: str | None, log: Callable[[str], None], device: torch.device
-) -> Writer:
+) -> Writer[GPT]:
     """The model of a run.  Its tokenizer is the one that it kept, or else is made anew from its text."""
     tokenizer = writing.tokenizer_of_run(trained, data_home, mirror, log)
     with torch.device("meta"):
@@ -33,7 +33,7 @@ def open_run(
     return _writer(gpt, tokenizer, tokenizer.end_of_text, device)
 
 
-def open_folder(folder: Path, *, device: torch.device) -> Writer:
+def open_folder(folder: Path, *, device: torch.device) -> Writer[GPT]:
     """The model of a folder in Hugging Face's format.  Raises InvalidInput where something of it can't be used."""
     tokenizer = _tokenizer_of(folder)
     with writing.model_read(folder):
@@ -41,7 +41,7 @@ def open_folder(folder: Path, *, device: torch.device) -> Writer:
     return _writer(gpt, tokenizer, writing.end_of(folder, tokenizer), device)
 
 
-def _writer(gpt: GPT, tokenizer: TextTokenizer, end: int | None, device: torch.device) -> Writer:
+def _writer(gpt: GPT, tokenizer: TextTokenizer, end: int | None, device: torch.device) -> Writer[GPT]:
     steps = GraphedGPT(gpt) if device.type == "cuda" else None
     return Writer(gpt, tokenizer, end, device, gpt.model.context, partial(hf.save, gpt), steps=steps)
 

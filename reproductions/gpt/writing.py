@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -25,9 +25,11 @@ from reproductions.tokenizers import byte_level, character
 from reproductions.tokenizers.byte import ByteTokenizer
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
 
+M = TypeVar("M", bound=LanguageModel)
+
 
 @dataclass(frozen=True)
-class Writer:
+class Writer(Generic[M]):
     """``end`` is the token that ends a text and that an empty prompt starts from; None where there is none.
 
     ``begin`` are tokens that stand before every prompt; ``steps`` is what writes where the model has a faster form of
@@ -36,7 +38,7 @@ class Writer:
 
     opens_with: ClassVar[str] = "AutoModelForCausalLM"
 
-    model: LanguageModel
+    model: M
     tokenizer: TextTokenizer
     end: int | None
     device: torch.device

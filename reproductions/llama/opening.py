@@ -21,7 +21,7 @@ folder_of_gguf = gguf.write_folder
 
 def open_run(
     trained: Trained, data_home: Path, *, mirror: str | None, log: Callable[[str], None], device: torch.device
-) -> Writer:
+) -> Writer[Llama]:
     """The model of a run.  Its tokenizer is the one that it kept, or else is made anew from its text."""
     tokenizer = writing.tokenizer_of_run(trained, data_home, mirror, log)
     with torch.device("meta"):
@@ -31,7 +31,7 @@ def open_run(
     return Writer(llama, tokenizer, tokenizer.end_of_text, device, llama.model.context, partial(hf.save, llama))
 
 
-def open_folder(folder: Path, *, device: torch.device) -> Writer:
+def open_folder(folder: Path, *, device: torch.device) -> Writer[Llama]:
     """The model of a folder in Hugging Face's format.  Raises InvalidInput where something of it can't be used."""
     with writing.tokenizer_read(folder):
         found = published.load(folder / hf.TOKENIZER) if (folder / hf.TOKENIZER).is_file() else None
