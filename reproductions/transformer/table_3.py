@@ -70,7 +70,7 @@ ROWS = (
         "big",
         "d_model 1024, d_ff 4096, 16 heads, dropout 0.3, 300,000 steps",
         {"d_model": 1024, "d_ff": 4096, "num_heads": 16, "dropout": 0.3},
-        {"d_model": 512, "d_ff": 1024, "num_heads": 8, "dropout": 0.3},
+        {"d_model": 512, "d_ff": 1024, "num_heads": 8},
         counted=True,
     ),
 )
