@@ -256,7 +256,7 @@ PARTS = (
         {
             "bleu_lowercased_tokenised": 39.0,
             "training_s": 60,
-            "why": "launch-bound: 12 to 15 ms an eager update at this size; 39 is what like models report (4,000 steps)",
+            "why": "launch-bound: 12 to 15 ms an eager update at this size; 39 is what like models report",
         },
         lambda bench: train(bench, "transformer-base", "mini", (0, 1, 2)),
         trains=True,
