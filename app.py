@@ -4,8 +4,18 @@
 wherever it is started from.  Started with another address (`--server.address=0.0.0.0`), the pages are shown and say
 that everyone who can reach the machine can read them; started with no address at all (a copy of this file alone),
 Streamlit would listen on every address, so the pages refuse and name the command that helps.
+
+The file is both: the server, which Streamlit imports once, and the script, which it runs for every visitor.
 """
 
-from paperlab.dashboard import main
+import streamlit as st
+from starlette.middleware import Middleware
 
-main.show()
+from paperlab.dashboard import serving
+
+if __name__ == "__main__":
+    from paperlab.dashboard import main
+
+    main.show()
+else:  # the pages are imported once the server runs: their caches ask for it
+    app = st.App(__file__, middleware=[Middleware(serving.OwnPage)], lifespan=serving.started)

@@ -45,6 +45,7 @@ def page(served, chromium):
     opened = chromium.new_page()
     opened.on("request", lambda request: requests.append(request.url))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     opened.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
     yield opened
     opened.close()
