@@ -34,8 +34,8 @@ def export(
 ) -> None:
     """Write a run's model for transformers: config.json, safetensors, tokenizer and a model card.
 
-    AutoModelForCausalLM (for BERT: AutoModelForMaskedLM) and AutoTokenizer open the folder; logits stay what they were.
-    `paperlab runs export` writes what a run measured.
+    AutoTokenizer and AutoModelForCausalLM (of BERT AutoModelForMaskedLM, of the Transformer AutoModelForSeq2SeqLM) open
+    the folder; logits stay what they were. `paperlab runs export` writes what a run measured.
 
     Example: paperlab export gpt-2-smoke --to hf my-gpt2
     """
@@ -49,7 +49,7 @@ def export(
         )
     if not hasattr(model.model, "save"):
         raise InvalidInput(
-            f"transformers has no class for the model of {model.source.name}", "GPT-2, BERT and LLaMA have one"
+            f"transformers has no class for the model of {model.source.name}", "GPT-2, BERT, LLaMA and Marian have one"
         )
     run = model.source.path if model.source.kind is Kind.RUN else model.source.path.parent.parent
     card = _card(run, place, model.model.opens_with)

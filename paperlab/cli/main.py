@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "claims": "What papers report, what our runs measured, and what holds.",
     "generate": "Write on from prompts with a trained language model.",
     "fill": "Fill in [MASK] with a BERT: each with its most probable word piece, given everything else; a line a text.",
-    "translate": "Translate sentences with a run of the Transformer, by beam search; a line a sentence.",
+    "translate": "Translate sentences with a Transformer, by beam search; a line a sentence.",
     "export": "Write a run's model for transformers: config.json, safetensors, tokenizer and a model card.",
     "report": "Write a page for each paper: claims and verdicts, runs with curves, samples, how to repeat.",
     "leaderboard": "Rank what our runs measured, a table a protocol, and show beside it what papers report.",

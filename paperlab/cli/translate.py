@@ -15,7 +15,13 @@ from paperlab.errors import NotReady
 
 
 def translate(
-    source: Annotated[str, typer.Argument(metavar="RUN", help="A run, or how its id begins; a checkpoint's folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A run, or how its id begins; a checkpoint's folder; a folder in Hugging Face's format; a model that "
+            "was imported."
+        ),
+    ],
     *,
     text: Annotated[
         list[str] | None, typer.Option("--text", metavar="TEXT", help="A sentence; may be given again.")
@@ -35,7 +41,7 @@ def translate(
     json_: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors and the text.")] = False,
 ) -> None:
-    """Translate sentences with a run of the Transformer, by beam search; a line a sentence.
+    """Translate sentences with a Transformer, by beam search; a line a sentence.
 
     Beam and length penalty are the recipe's own unless they are given.  With --n-best each line has number, score (log
     probability over the length penalty) and translation, with tabs between.

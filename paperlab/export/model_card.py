@@ -23,7 +23,11 @@ TASK_TYPES = {
 }
 """Hugging Face's names of tasks where ours is another word."""
 
-_PIPELINES = {"AutoModelForCausalLM": "text-generation", "AutoModelForMaskedLM": "fill-mask"}
+_PIPELINES = {
+    "AutoModelForCausalLM": "text-generation",
+    "AutoModelForMaskedLM": "fill-mask",
+    "AutoModelForSeq2SeqLM": "translation",
+}
 
 Judged = Mapping[str, tuple[Claim, Verdict]]
 """By the claim's id."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors import SafetensorError
 
 from reproductions.bert import hf
 from reproductions.bert.model import BERT
@@ -118,36 +117,25 @@ def open_folder(folder: Path, *, device: torch.device) -> Filler:
 
     The head for the next sentence may be missing, as in a BertForMaskedLM: it is not asked.
     """
-    tokenizer = _tokenizer_of(folder)
-    try:
+    with files.tokenizer_read(folder):
+        tokenizer = _tokenizer_of(folder)
+    with files.model_read(folder):
         bert = hf.load(folder, device, only_words=True)
-    except SafetensorError as error:
-        raise InvalidInput(f"the weights in {folder} can't be read: {error}", "bring them in again") from error
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
-        what = f'it lacks "{error.args[0]}"' if isinstance(error, KeyError) else str(error)
-        raise InvalidInput(f"{folder / files.CONFIG} can't be understood: {what}", "look at it") from error
     return Filler(bert, tokenizer, device)
 
 
 def _tokenizer_of(folder: Path) -> WordPiece:
     """From tokenizer.json or vocab.txt, where it is WordPiece that lower-cases, as bert-base-uncased's."""
-    files.read_config(folder)  # that it is such a folder comes first
-    try:
-        if (folder / "tokenizer.json").is_file():
-            serialised: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-            ids = dict(serialised["model"]["vocab"])
-            lowers = serialised["normalizer"]["lowercase"]
-        elif (folder / "vocab.txt").is_file():
-            pieces = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-            ids = {piece: number for number, piece in enumerate(pieces)}
-            lowers = not any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
-        else:
-            raise InvalidInput(f"{folder} has no tokenizer", "a BERT has tokenizer.json or vocab.txt")
-        found = wordpiece.from_ids(ids)
-    except InvalidInput:
-        raise
-    except Exception as error:  # the tokenizers package raises nothing narrower for what it can't read
-        raise InvalidInput(f"the tokenizer in {folder} can't be read: {error}", "bring it in again") from error
+    if (folder / "tokenizer.json").is_file():
+        serialised: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        ids = dict(serialised["model"]["vocab"])
+        lowers = serialised["normalizer"]["lowercase"]
+    elif (folder / "vocab.txt").is_file():
+        pieces = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        ids = {piece: number for number, piece in enumerate(pieces)}
+        lowers = not any(piece != piece.lower() for piece in pieces if not piece.startswith("["))
+    else:
+        raise InvalidInput(f"{folder} has no tokenizer", "a BERT has tokenizer.json or vocab.txt")
     if not lowers:
         raise InvalidInput(f"the tokenizer in {folder} keeps capital letters", "take an uncased BERT")
-    return found
+    return wordpiece.from_ids(ids)

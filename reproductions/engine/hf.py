@@ -7,10 +7,12 @@ and nothing is executed: weights come from safetensors only, never from a pickle
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -43,11 +45,15 @@ def write_byte_level_tokenizer(
     _write_json(folder / "tokenizer_config.json", settings)
 
 
-def write_tokenizer_settings(folder: Path, *, end: str | None, longest: int) -> None:
-    """tokenizer_config.json beside a tokenizer.json, which AutoTokenizer then takes as it stands."""
+def write_tokenizer_settings(folder: Path, *, special: Mapping[str, str | None], longest: int) -> None:
+    """tokenizer_config.json beside a tokenizer.json, which AutoTokenizer then takes as it stands.
+
+    ``special`` are tokens by their role: eos_token, pad_token ...
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": longest, "eos_token": end}
-    _write_json(folder / "tokenizer_config.json", settings)
+    inputs = ["input_ids", "attention_mask"]
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": longest, "model_input_names": inputs}
+    _write_json(folder / "tokenizer_config.json", {**settings, **special})
 
 
 def write_wordpiece_tokenizer(folder: Path, pieces: Sequence[str], *, longest: int) -> None:
@@ -86,6 +92,30 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         hint = "a pickle can execute code when it is read: convert it with transformers' save_pretrained first"
         raise InvalidInput(f"{folder} has its weights as a pickle and no {WEIGHTS}", hint)
     raise InvalidInput(f"{folder} has no {WEIGHTS}", "name a folder in Hugging Face's format")
+
+
+@contextmanager
+def tokenizer_read(folder: Path) -> Iterator[None]:
+    """Says of anything that goes wrong inside that the folder's tokenizer can't be read."""
+    read_config(folder)  # that it is such a folder comes first
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except Exception as error:  # the tokenizers package raises nothing narrower for what it can't read
+        raise InvalidInput(f"the tokenizer in {folder} can't be read: {error}", "bring it in again") from error
+
+
+@contextmanager
+def model_read(folder: Path) -> Iterator[None]:
+    """Says of weights and sizes that make no model which file they are in."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise InvalidInput(f"the weights in {folder} can't be read: {error}", "bring them in again") from error
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        what = f'it lacks "{error.args[0]}"' if isinstance(error, KeyError) else str(error)
+        raise InvalidInput(f"{folder / CONFIG} can't be understood: {what}", "look at it") from error
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

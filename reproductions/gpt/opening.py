@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from reproductions.engine import hf as files
 from reproductions.engine.trained import Trained
 from reproductions.gpt import hf, writing
 from reproductions.gpt.graphed import GraphedGPT
@@ -36,7 +37,7 @@ def open_run(
 def open_folder(folder: Path, *, device: torch.device) -> Writer[GPT]:
     """The model of a folder in Hugging Face's format.  Raises InvalidInput where something of it can't be used."""
     tokenizer = _tokenizer_of(folder)
-    with writing.model_read(folder):
+    with files.model_read(folder):
         gpt = hf.load(folder, device)
     return _writer(gpt, tokenizer, writing.end_of(folder, tokenizer), device)
 
@@ -47,7 +48,7 @@ def _writer(gpt: GPT, tokenizer: TextTokenizer, end: int | None, device: torch.d
 
 
 def _tokenizer_of(folder: Path) -> TextTokenizer:
-    with writing.tokenizer_read(folder):
+    with files.tokenizer_read(folder):
         for vocabulary, merges in _PAIRS:
             if (folder / vocabulary).is_file() and (folder / merges).is_file():
                 return byte_level.from_files(folder / vocabulary, folder / merges)

@@ -6,14 +6,12 @@ A GPT and what cites it differ in the model and in how a folder of Hugging Face'
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from safetensors import SafetensorError
 
 from reproductions.data.corpus import Corpus
 from reproductions.engine import generation
@@ -107,28 +105,6 @@ def tokenizer_of_run(
         found = character.load(trained.tokenizer) if kind == "characters" else byte_level.load(trained.tokenizer)
     trained.check_tokenizer(found.sha256)
     return found
-
-
-@contextmanager
-def tokenizer_read(folder: Path) -> Iterator[None]:
-    """Says of anything that goes wrong inside that the folder's tokenizer can't be read."""
-    files.read_config(folder)  # that it is such a folder comes first
-    try:
-        yield
-    except Exception as error:  # the tokenizers package raises nothing narrower for what it can't read
-        raise InvalidInput(f"the tokenizer in {folder} can't be read: {error}", "bring it in again") from error
-
-
-@contextmanager
-def model_read(folder: Path) -> Iterator[None]:
-    """Says of weights and sizes that make no model which file they are in."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise InvalidInput(f"the weights in {folder} can't be read: {error}", "bring them in again") from error
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
-        what = f'it lacks "{error.args[0]}"' if isinstance(error, KeyError) else str(error)
-        raise InvalidInput(f"{folder / files.CONFIG} can't be understood: {what}", "look at it") from error
 
 
 def end_of(folder: Path, tokenizer: TextTokenizer) -> int | None:

@@ -70,7 +70,7 @@ def write_folder(file: File, folder: Path) -> None:
     hf.write_model(folder, {**config, "bos_token_id": file.metadata.get("tokenizer.ggml.bos_token_id")}, weights)
     tokenizer.save(str(folder / TOKENIZER))
     end = None if ends is None else tokenizer.id_to_token(ends)
-    hf.write_tokenizer_settings(folder, end=end, longest=model.context)
+    hf.write_tokenizer_settings(folder, special={"eos_token": end}, longest=model.context)
 
 
 def _model(file: File) -> Model:

@@ -139,7 +139,7 @@ def save(llama: Llama, folder: Path, tokenizer: ByteLevelEncoding) -> None:
     config = config_of(llama.model, llama.tokens.num_embeddings, tokenizer.end_of_text)
     hf.write_model(folder, config, to_state_dict(llama))
     tokenizer.save(folder / TOKENIZER)
-    hf.write_tokenizer_settings(folder, end=END_OF_TEXT, longest=llama.model.context)
+    hf.write_tokenizer_settings(folder, special={"eos_token": END_OF_TEXT}, longest=llama.model.context)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> Llama:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from reproductions.engine import hf as files
 from reproductions.engine.trained import Trained
 from reproductions.gpt import writing
 from reproductions.gpt.writing import Writer
@@ -33,13 +34,13 @@ def open_run(
 
 def open_folder(folder: Path, *, device: torch.device) -> Writer[Llama]:
     """The model of a folder in Hugging Face's format.  Raises InvalidInput where something of it can't be used."""
-    with writing.tokenizer_read(folder):
+    with files.tokenizer_read(folder):
         found = published.load(folder / hf.TOKENIZER) if (folder / hf.TOKENIZER).is_file() else None
     if found is None:
         raise InvalidInput(
             f"{folder} has no {hf.TOKENIZER}", "transformers' save_pretrained of the tokenizer writes it"
         )
-    with writing.model_read(folder):
+    with files.model_read(folder):
         llama = hf.load(folder, device)
     return Writer(
         llama,

@@ -33,4 +33,5 @@ REPRODUCTION = Reproduction(
         **{row.recipe: f"Table 3, row {row.row}: {row.about}" for row in ROWS},
     },
     asked_by="translate",
+    hugging_face=("marian",),
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
 
 from reproductions.attention.model import padding_mask
+from reproductions.engine import hf as files
 from reproductions.engine.trained import Trained
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers import bpe
-from reproductions.transformer import attention_maps
+from reproductions.transformer import attention_maps, hf
 from reproductions.transformer.corpus import Corpus
 from reproductions.transformer.model import Transformer
 from reproductions.transformer.recipes import Evaluation
@@ -33,6 +34,8 @@ class Translation:
 @dataclass(frozen=True)
 class Translator:
     """``evaluation`` has the recipe's own beam and length penalty."""
+
+    opens_with: ClassVar[str] = "AutoModelForSeq2SeqLM"
 
     model: Transformer
     tokenizer: bpe.BytePairEncoding
@@ -70,6 +73,10 @@ class Translator:
     def attention_map(self, text: str, translation: Translation) -> bytes | None:
         """Where the decoder looked in the source, a map a layer, as SVG; None where it is too long to be read."""
         return attention_maps.draw(self.model, self.tokenizer, self._encoded([text])[0], translation.tokens)
+
+    def save(self, folder: Path) -> None:
+        """Writes what AutoModelForSeq2SeqLM and AutoTokenizer open.  Raises InvalidInput for what they can't be."""
+        hf.save(self.model, folder, self.tokenizer)
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         room = self.model.model.max_positions - self.evaluation.extra_length
@@ -117,5 +124,15 @@ def open_run(
     return Translator(model.to(device), tokenizer, recipe.evaluation, device)
 
 
-def open_folder(folder: Path, *, device: torch.device) -> Any:  # noqa: ARG001 - as every opening.py has it
-    raise InvalidInput(f"{folder} can't be opened as a Transformer of 2017", "Hugging Face has no format for it")
+def open_folder(folder: Path, *, device: torch.device) -> Translator:
+    """The model of a folder in Hugging Face's format (hf.py says which).  Its search is the paper's (section 6.1).
+
+    Raises InvalidInput where something of it can't be used.
+    """
+    with files.tokenizer_read(folder):
+        found = bpe.load(folder / hf.TOKENIZER) if (folder / hf.TOKENIZER).is_file() else None
+    if found is None:
+        raise InvalidInput(f"{folder} has no {hf.TOKENIZER}", "vocabularies of SentencePiece can't be read here")
+    with files.model_read(folder):
+        model = hf.load(folder, device)
+    return Translator(model, found, Evaluation(), device)
