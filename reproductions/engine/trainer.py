@@ -71,7 +71,8 @@ class Loop:
         randomness.seed_everything(given.seed)
         self.plain = self.task.build_model().to(self.world.device)
         if recorder is not None:
-            attempt.keep_size(given.run, recorder, sum(weight.numel() for weight in self.plain.parameters()))
+            trained = [weight for weight in self.plain.parameters() if weight.requires_grad]
+            attempt.keep_size(given.run, recorder, sum(weight.numel() for weight in trained))
         if self.train.compile != "off" and self.world.device.type == "cuda":
             self.plain.compile(dynamic=self.train.compile == "cuda-any-shape")
         self.model = distributed.spread(self.world, self.plain, self.train.parallel)

@@ -117,14 +117,16 @@ _LORA_PLACES = {
 }
 _MINI_PLACES = {
     "model.parent": "ours: the newest run of our own that was pre-trained in this tier",
-    "optim.lr": "ours: small models bear more; chosen on the validation splits with the parents of this tier",
+    "optim.lr": "ours: small models bear more (GPT-3, Table 2.1, rises the same way)",
 }
 _GPT_OPTIM = Optim(lr=6.25e-5, weight_decay=0.01, decay="matrices", clip_norm=1.0)
 _BERT_OPTIM = Optim(lr=3e-5, eps=1e-6, weight_decay=0.01, decay="matrices", clip_norm=1.0)
 _FULL_NEEDS = Needs(
     device="cuda", memory_gb=8, gpu_memory_gb=12, disk_gb=4, download_gb=0.6, hours=0.1, hardware="one H100 (predicted)"
 )
-_MINI_NEEDS = Needs(memory_gb=4, gpu_memory_gb=6, disk_gb=0.5, download_gb=0.01, hours=0.3, hardware="one CPU core")
+_MINI_NEEDS = Needs(
+    memory_gb=4, gpu_memory_gb=6, disk_gb=0.5, download_gb=0.01, hours=0.3, hardware="one CPU core (predicted)"
+)
 
 
 def _train(steps: int, **changes: Any) -> Train:

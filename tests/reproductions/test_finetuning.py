@@ -164,6 +164,14 @@ def test_run_json_names_the_parent_and_the_hash_of_its_weights(homes, name, pare
     assert run.result["measurements"][0]["protocol"]["started_from"] == "parent"
 
 
+def test_run_json_counts_the_weights_that_lora_trains_and_no_others(homes):
+    home, _ = homes
+    run = fine_tuned(home, "gpt-1-cola", model__parent="gpt-2-smoke", model__lora_rank="3", model__lora_alpha="6.0")
+    d_model, layers, labels = 32, 2, 2
+    assert run.run["provenance"]["parameters"] == layers * 2 * 2 * d_model * 3 + labels * d_model
+    assert run.result["measurements"][0]["protocol"]["method"] == "LoRA, rank 3"
+
+
 @pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-cola", "bert-base")])
 def test_the_control_has_the_parents_sizes_and_tokenizer_and_other_weights(homes, name, parent):
     home, _ = homes
