@@ -26,10 +26,12 @@ from reproductions.registry import InvalidInput
 Relation = Literal["single", "similarity", "entailment"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-PYTHON_SENTENCES = "python-sentences"
+PYTHON_SENTENCES, PYTHON_LINES = "python-sentences", "python-lines"
 _HELD_OUT_ONE_IN = 10
 _COMMENT = re.compile(r"\n\s*#\s?")
 _SENTENCE = re.compile(r"[A-Z][a-z][A-Za-z ,;'-]{20,140}[.](?= )")
+_CODE = re.compile(r"^ +[a-z_.]+(?: = |\().+$", re.MULTILINE)
+_WORD = re.compile(r"[a-z]+")
 _LEAST_WORDS, _MOST_WORDS = 5, 20
 _FOLDS: tuple[Split, ...] = ("train",) * 8 + ("val", "test")  # the hundreds of cv000 to cv999 number them
 
@@ -66,7 +68,7 @@ class Examples:
         if name not in SETS:
             raise InvalidInput(f'no labelled texts are called "{name}"', f"there are: {', '.join(SETS)}")
         self.labelled = SETS[name]
-        files = manifest.load()[name].files if name != PYTHON_SENTENCES else {}
+        files = manifest.load()[name].files if name not in (PYTHON_SENTENCES, PYTHON_LINES) else {}
         self._fetched = {key: manifest.fetch(file, data_home, mirror=mirror, log=log) for key, file in files.items()}
         self._paths = {key: file.path for key, file in files.items()}
         self.splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
@@ -138,27 +140,43 @@ def _movie_reviews(files: Mapping[str, Path]) -> Iterator[tuple[Split, Example]]
 
 
 def _python_sentences(_: Mapping[str, Path]) -> Iterator[tuple[Split, Example]]:
-    yield from _sentences_of_python()
+    """Sentences of the standard library's comments and docstrings, and for each one its words in another order."""
+    for sentence in _sentences_of_python():
+        words = sentence.split(" ")
+        shuffled = words.copy()
+        random.Random(zlib.crc32(sentence.encode())).shuffle(shuffled)
+        if shuffled != words:
+            yield _any_split(sentence), Example(sentence, None, 1)
+            yield _any_split(sentence), Example(" ".join(shuffled), None, 0)
+
+
+def _python_lines(_: Mapping[str, Path]) -> Iterator[tuple[Split, Example]]:
+    """The same sentences, and as many lines of the library's code; of both the words alone, without their order."""
+    for label, texts in ((1, _sentences_of_python()), (0, _code_of_python()[: len(_sentences_of_python())])):
+        for text in texts:
+            words = sorted(_WORD.findall(text))
+            yield _any_split(text), Example(" ".join(words), None, label)
 
 
 @lru_cache(maxsize=1)
-def _sentences_of_python() -> tuple[tuple[Split, Example], ...]:
-    """Sentences of the standard library's comments and docstrings, and for each one its words in another order."""
-    found: list[tuple[Split, Example]] = []
-    seen: set[str] = set()
-    for document in python_text.documents(python_text.STANDARD_LIBRARY, "train"):
-        for sentence in _SENTENCE.findall(" ".join(_COMMENT.sub(" ", document).split())):
-            words = sentence.rstrip(".").lower().split(" ")
-            shuffled = words.copy()
-            number = zlib.crc32(sentence.encode())
-            random.Random(number).shuffle(shuffled)
-            if sentence in seen or shuffled == words or not _LEAST_WORDS <= len(words) <= _MOST_WORDS:
-                continue
-            seen.add(sentence)
-            split: Split = ("test", "val", "train")[min(2, number % _HELD_OUT_ONE_IN)]
-            found.append((split, Example(" ".join(words), None, 1)))
-            found.append((split, Example(" ".join(shuffled), None, 0)))
-    return tuple(found)
+def _sentences_of_python() -> tuple[str, ...]:
+    """In lower case, each once."""
+    texts = (_COMMENT.sub(" ", document) for document in python_text.documents(python_text.STANDARD_LIBRARY, "train"))
+    found = (sentence.rstrip(".").lower() for text in texts for sentence in _SENTENCE.findall(" ".join(text.split())))
+    return tuple(dict.fromkeys(text for text in found if _LEAST_WORDS <= len(text.split(" ")) <= _MOST_WORDS))
+
+
+@lru_cache(maxsize=1)
+def _code_of_python() -> tuple[str, ...]:
+    documents = python_text.documents(python_text.STANDARD_LIBRARY, "train")
+    found = (line.strip().lower() for document in documents for line in _CODE.findall(document))
+    return tuple(dict.fromkeys(line for line in found if _LEAST_WORDS <= len(_WORD.findall(line)) <= _MOST_WORDS))
+
+
+def _any_split(text: str) -> Split:
+    kept: tuple[Split, ...] = ("test", "val")
+    number = zlib.crc32(text.encode()) % _HELD_OUT_ONE_IN
+    return kept[number] if number < len(kept) else "train"
 
 
 _TENTH = "a tenth of the training split"
@@ -176,5 +194,6 @@ SETS: Mapping[str, Labelled] = {
         Labelled(
             PYTHON_SENTENCES, "word order", "single", ("shuffled", "as written"), "test", _TENTH, _python_sentences
         ),
+        Labelled(PYTHON_LINES, "code or prose", "single", ("code", "prose"), "test", _TENTH, _python_lines),
     )
 }

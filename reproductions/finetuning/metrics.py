@@ -62,6 +62,7 @@ OF_SET: Mapping[str, tuple[str, ...]] = {
     "sts-b": ("pearson-correlation", "spearman-correlation"),
     "movie-reviews": ("accuracy",),
     "python-sentences": ("accuracy",),
+    "python-lines": ("accuracy",),
 }
 """What each set is measured by; the first is the one that choices are made by."""
 

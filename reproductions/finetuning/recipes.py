@@ -209,7 +209,7 @@ _SMOKE_PLACES = {
     "model.num_heads": "ours: 32 a head",
     "model.context": "ours: holds every sentence",
     "model.dropout": "ours: there is little text",
-    "data.dataset": "ours: sentences of Python's library, as they are or with their words shuffled",
+    "data.dataset": "ours: what Python brings along: sentences or shuffled ones, prose or code",
     "data.context": "ours: the model's",
     "data.vocabulary": "ours: fits the text",
     "optim.lr": "ours: trained from scratch",
@@ -219,13 +219,13 @@ _SMOKE_PLACES = {
 _SMOKE_NEEDS = Needs(memory_gb=1, disk_gb=0.1, hours=0.03, hardware="2 CPU cores")
 
 
-def _smoke(like: AnyRecipe, *, lr: float, steps: int, vocabulary: int) -> AnyRecipe:
+def _smoke(like: AnyRecipe, dataset: str, *, lr: float, steps: int, vocabulary: int) -> AnyRecipe:
     model = replace(like.model, parent="none", num_layers=2, d_model=128, num_heads=4, context=64, dropout=0.1)
     return replace(
         like,
         tier="smoke",
         model=model,
-        data=Data("python-sentences", batch_size=32, context=64, vocabulary=vocabulary),
+        data=Data(dataset, batch_size=32, context=64, vocabulary=vocabulary),
         optim=replace(like.optim, lr=lr),
         schedule=replace(like.schedule, warmup_steps=steps // 10),
         train=Train(
@@ -242,8 +242,8 @@ def _full(recipes: list[AnyRecipe], dataset: str) -> AnyRecipe:
 
 
 _SMOKES = [
-    _smoke(_full(_GPT_1, "cola"), lr=2e-3, steps=1200, vocabulary=2048),
-    _smoke(_full(_BERT, "cola"), lr=1e-3, steps=2000, vocabulary=2048),
+    _smoke(_full(_GPT_1, "cola"), "python-sentences", lr=2e-3, steps=1200, vocabulary=2048),
+    _smoke(_full(_BERT, "sst-2"), "python-lines", lr=5e-4, steps=400, vocabulary=1024),
 ]
 
 RECIPES = {(recipe.name, recipe.tier): recipe for recipe in (*_GPT_1, *_BERT, *_LORA, *_SMOKES)}

@@ -14,7 +14,7 @@ from reproductions.finetuning.recipes import Data, Evaluation, Model
 # The claims of claims.toml that a recipe's numbers are laid beside, by metric.
 _CLAIMS = {
     ("gpt-1-cola", "smoke"): {"accuracy": "paperlab:smoke:gpt-1-cola:accuracy"},
-    ("bert-cola", "smoke"): {"accuracy": "paperlab:smoke:bert-cola:accuracy"},
+    ("bert-sst-2", "smoke"): {"accuracy": "paperlab:smoke:bert-sst-2:accuracy"},
 }
 
 

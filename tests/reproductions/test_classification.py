@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reproductions.data.classification import PYTHON_SENTENCES, SETS, SPLITS, Examples
+from reproductions.data.classification import PYTHON_LINES, PYTHON_SENTENCES, SETS, SPLITS, Examples
 from reproductions.finetuning.metrics import METRICS, OF_SET
 from reproductions.finetuning.recipes import EXAMPLES
 from reproductions.registry import InvalidInput
@@ -61,6 +61,15 @@ def test_pythons_sentences_come_in_pairs_of_the_same_words_on_the_same_side(tmp_
             assert (one.label, other.label) == (1, 0)
             assert one.first != other.first
             assert sorted(one.first.split()) == sorted(other.first.split())
+
+
+def test_pythons_lines_are_words_of_prose_and_of_code_in_no_order(tmp_path):
+    splits = Examples(PYTHON_LINES, tmp_path, None, lambda _: None).splits
+    texts = {split: {example.first for example in splits[split]} for split in SPLITS}
+    for split in SPLITS:
+        labels = [example.label for example in splits[split]]
+        assert 0.4 < sum(labels) / len(labels) < 0.6
+        assert all(text.split(" ") == sorted(text.split(" ")) for text in texts[split])
 
 
 def test_a_set_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):

@@ -82,7 +82,7 @@ TINY = {
         "data.vocabulary": "300",
     },
     "gpt-1-cola": SMALL_CLASSIFIER,
-    "bert-cola": SMALL_CLASSIFIER,
+    "bert-sst-2": SMALL_CLASSIFIER,
     "llama": {**SMALL_GPT, "model.d_ff": "48", "data.characters": "40000", "data.vocabulary": "300"},
     "llama-grouped": {
         **SMALL_GPT,

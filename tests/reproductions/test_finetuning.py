@@ -151,7 +151,7 @@ def prepared(home, name, **more):
     return task, task.prepare(lambda _: None)
 
 
-@pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-cola", "bert-base")])
+@pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-sst-2", "bert-base")])
 def test_run_json_names_the_parent_and_the_hash_of_its_weights(homes, name, parent):
     home, parents = homes
     run = fine_tuned(home, name, model__parent=parent)
@@ -172,7 +172,7 @@ def test_run_json_counts_the_weights_that_lora_trains_and_no_others(homes):
     assert run.result["measurements"][0]["protocol"]["method"] == "LoRA, rank 3"
 
 
-@pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-cola", "bert-base")])
+@pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-sst-2", "bert-base")])
 def test_the_control_has_the_parents_sizes_and_tokenizer_and_other_weights(homes, name, parent):
     home, _ = homes
     tuned, _ = prepared(home, name, model__parent=parent)
@@ -206,9 +206,9 @@ def test_a_parent_may_be_a_run_a_checkpoint_or_a_folder_of_hugging_face(homes, t
 
 def test_a_bert_of_hugging_face_that_was_brought_in_is_found_by_its_name(homes):
     home, _ = homes
-    ours, _ = prepared(home, "bert-cola", model__parent="bert-base-smoke")
+    ours, _ = prepared(home, "bert-sst-2", model__parent="bert-base-smoke")
     bert_hf.save(ours.parent.model, home / "models" / "owner--bert", ours.tokenizer)
-    theirs, found = prepared(home, "bert-cola", model__parent="hf:owner/bert")
+    theirs, found = prepared(home, "bert-sst-2", model__parent="hf:owner/bert")
     assert found["parent"]["model"] == "hf:owner/bert"
     assert theirs.tokenizer.sha256 == ours.tokenizer.sha256
 
@@ -223,7 +223,7 @@ def test_a_missing_parent_is_refused_with_the_command_that_makes_one(homes):
 def test_a_parent_that_does_not_fit_the_recipe_is_refused(homes):
     home, _ = homes
     with pytest.raises(InvalidInput, match='the style "bert" fine-tunes a BERT'):
-        prepared(home, "bert-cola", model__parent="gpt-2-smoke")
+        prepared(home, "bert-sst-2", model__parent="gpt-2-smoke")
     with pytest.raises(InvalidInput, match=r"model\.d_model is 64, and the parent's is 32"):
         prepared(home, "gpt-1-cola", model__parent="gpt-2-smoke", model__d_model="64")
     with pytest.raises(InvalidInput, match="rows of 64 tokens do not fit a model of 32 positions"):
