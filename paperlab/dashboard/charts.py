@@ -17,7 +17,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from paperlab.dashboard.text import count, plain
+from paperlab.dashboard.text import brief, count
 
 POINTS_SHOWN = 1000
 
@@ -260,4 +260,4 @@ def _token(run_id: str) -> str:
 
 def safe(text: str) -> str:
     """Plotly reads a little HTML in its texts: here it shows it."""
-    return html.escape(plain(text), quote=False)
+    return html.escape(brief(text, 300), quote=False)

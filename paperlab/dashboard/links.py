@@ -12,10 +12,15 @@ import streamlit as st
 from paperlab.dashboard import mathematics
 from paperlab.dashboard.text import escape
 
+_LABEL = 240
+"""Characters of a label."""
+
 
 def link(page: str, label: str, **state: str) -> None:
     """A link to `/page?state` with `label` as plain text."""
-    st.page_link(st.Page(_elsewhere, title=page, url_path=page), label=mathematics.markdown(label), query_params=state)
+    st.page_link(
+        st.Page(_elsewhere, title=page, url_path=page), label=mathematics.markdown(label, _LABEL), query_params=state
+    )
 
 
 def paper(arxiv_id: str, label: str) -> None:
@@ -28,12 +33,12 @@ def run(run_id: str, label: str | None = None) -> None:
 
 def in_cell(page: str, label: str, **state: str) -> str:
     """The same as Markdown, for a cell of a table.  Streamlit opens these in a new tab."""
-    return f"[{escape(label)}]({page}?{urlencode(state)})"
+    return f"[{escape(label, _LABEL)}]({page}?{urlencode(state)})"
 
 
 def outside(url: str, label: str) -> str:
     """Markdown for a link that leaves this machine when it is clicked."""
-    return f"[{escape(label)}]({url})"
+    return f"[{escape(label, _LABEL)}]({url})"
 
 
 def _elsewhere() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from paperlab.dashboard.text import escape, plain
+from paperlab.dashboard.text import brief, escape
 
 _FORMULA = re.compile(r"(?<![\\$])\$(?![\s$])([^$]{1,300}?)(?<![\s\\])\$(?!\$)(?=(?P<digit>\d)?)")
 _CHARACTERS = re.compile(r"[A-Za-z0-9 \\{}_^+\-*/=<>()\[\],.|!'&~%;?]*")
@@ -37,10 +37,13 @@ _WORDS = (
 _KNOWN = frozenset(f"{_GREEK} {_LETTERS} {_SIGNS} {_SHAPES} {_WORDS}".split()) | set("{}%&_#,;!: |")
 _DEEPEST = 6
 
+LONGEST = 10_000
+"""Characters of a text with formulas that a page shows: arXiv takes abstracts of up to 1,920."""
 
-def markdown(text: str) -> str:
+
+def markdown(text: str, most: int = LONGEST) -> str:
     """`text` on one line for a widget that reads Markdown: formulas are set, all else is shown as it stands."""
-    shown = plain(text)
+    shown = brief(text, most)
     parts: list[str] = []
     end = 0
     for found in _FORMULA.finditer(shown):
@@ -51,7 +54,7 @@ def markdown(text: str) -> str:
 
 
 def has_formula(text: str) -> bool:
-    return any(_is_set(found) for found in _FORMULA.finditer(plain(text)))
+    return any(_is_set(found) for found in _FORMULA.finditer(brief(text, LONGEST)))
 
 
 def _is_set(found: re.Match[str]) -> bool:
@@ -76,4 +79,4 @@ def is_harmless(formula: str) -> bool:
 def _between(text: str) -> str:
     """Text beside a formula, with the blanks at its ends, which `escape` takes away."""
     before, after = text[:1].isspace(), text[-1:].isspace()
-    return f"{' ' if before else ''}{escape(text)}{' ' if after and text.strip() else ''}"
+    return f"{' ' if before else ''}{escape(text, LONGEST)}{' ' if after and text.strip() else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from paperlab.dashboard.text import escape
+from paperlab.dashboard.text import escape, readable, shortened
 from paperlab.errors import PaperlabError
 from reproductions.registry import ReproductionError
 
@@ -20,4 +20,4 @@ def problem(error: PaperlabError | ReproductionError) -> None:
     """An error as the command line would tell it."""
     st.error(escape(f"{error.message}."))
     if error.hint:
-        st.code(error.hint, language=None)
+        st.code(readable(shortened(error.hint, 1000)), language=None)

@@ -8,11 +8,14 @@ import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import address, data, links
-from paperlab.dashboard.text import count, day, escape, plain, shortened
+from paperlab.dashboard.text import brief, count, day, escape
 from paperlab.entities import CodeLink, LinkRole, Paper, ReportedResult
 from paperlab.library.versions import FieldChange, Op
 
 _RESULTS_SHOWN = 40
+_PIECE_SHOWN = 4000
+_PIECES_SHOWN = 400
+_CELL_SHOWN = 120
 _MARKS = {Op.REMOVED: ":red[−{}−]", Op.ADDED: ":green[+{}+]"}
 """Taken away and added, with a sign as well as a colour."""
 
@@ -45,7 +48,9 @@ def versions(arxiv_id: str, held: Sequence[Paper]) -> None:
 
 
 def _words(change: FieldChange) -> str:
-    return " ".join(_MARKS.get(piece.op, "{}").format(escape(piece.text)) for piece in change.pieces)
+    return " ".join(
+        _MARKS.get(piece.op, "{}").format(escape(piece.text, _PIECE_SHOWN)) for piece in change.pieces[:_PIECES_SHOWN]
+    )
 
 
 def code(found: Sequence[CodeLink]) -> None:
@@ -54,12 +59,12 @@ def code(found: Sequence[CodeLink]) -> None:
     st.header("Code and data")
     for link in found:
         said = "the authors' own" if link.role is LinkRole.OWN else "other people's"
-        where = links.outside(link.url, shortened(plain(link.url), 100)) if _is_web(link.url) else escape(link.url)
-        st.markdown(f"{where} · {escape(f'{link.kind.value}, {said}, from the {link.source}')}")
+        where = links.outside(link.url, brief(link.url, 100)) if _is_web(link.url) else escape(link.url, 200)
+        st.markdown(f"{where} · {escape(f'{link.kind.value}, {said}, from the {link.source}', 200)}")
 
 
 def _is_web(url: str) -> bool:
-    return url.startswith(("https://", "http://")) and not set(url) & set("()<>[]\\\"' \n\t`")
+    return len(url) < 2000 and url.startswith(("https://", "http://")) and not set(url) & set("()<>[]\\\"' \n\t`")
 
 
 def reported(results: Sequence[ReportedResult]) -> None:
@@ -70,12 +75,12 @@ def reported(results: Sequence[ReportedResult]) -> None:
     shown = results[:_RESULTS_SHOWN]
     st.table(
         {
-            "Task": [escape(result.task) for result in shown],
-            "Dataset": [escape(result.dataset) for result in shown],
-            "Model": [escape(shortened(plain(result.model), 80)) for result in shown],
-            "Metric": [escape(result.metric) for result in shown],
-            "Value": [escape(result.value_text) for result in shown],
-            "Said by": [escape(result.source) for result in shown],
+            "Task": [escape(result.task, _CELL_SHOWN) for result in shown],
+            "Dataset": [escape(result.dataset, _CELL_SHOWN) for result in shown],
+            "Model": [escape(result.model, _CELL_SHOWN) for result in shown],
+            "Metric": [escape(result.metric, _CELL_SHOWN) for result in shown],
+            "Value": [escape(result.value_text, _CELL_SHOWN) for result in shown],
+            "Said by": [escape(result.source, _CELL_SHOWN) for result in shown],
         },
         hide_index=True,
         border="horizontal",

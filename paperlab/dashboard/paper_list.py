@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import streamlit as st
 
 from paperlab.dashboard import data, links, paper_marks
-from paperlab.dashboard.text import day, escape, people, plain, shortened
+from paperlab.dashboard.text import brief, day, escape, people
 from paperlab.entities import Paper, ProfileMatch
 
-_TITLE_SHOWN = 200
 _TERMS_SHOWN = 6
 
 
@@ -25,7 +24,7 @@ def show(
     readings = data.readings(tuple(paper.arxiv_id for paper in papers))
     for paper in papers:
         with st.container(gap=None):
-            links.paper(paper.arxiv_id, shortened(plain(paper.title), _TITLE_SHOWN))
+            links.paper(paper.arxiv_id, paper.title)
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(_line(paper, matches.get(paper.arxiv_id, [])), width="content")
                 paper_marks.buttons(paper.arxiv_id, readings.get(paper.arxiv_id), place=place)
@@ -37,7 +36,7 @@ def _line(paper: Paper, matches: list[ProfileMatch]) -> str:
     facts = [
         f"{paper.arxiv_id}v{paper.version}",
         day(paper.submitted_at) + (f", revised {day(paper.updated_at)}" if paper.version > 1 else ""),
-        " ".join(paper.categories[:5]),
+        brief(" ".join(paper.categories[:5]), 60),
         people(paper.authors),
     ]
     line = escape(" · ".join(fact for fact in facts if fact))
@@ -48,7 +47,7 @@ def why(matches: Iterable[ProfileMatch]) -> str:
     """Markdown: each profile with the terms that were found; "category" where the category alone decided."""
     parts = []
     for match in matches:
-        terms = [escape(term) for term in match.terms[:_TERMS_SHOWN]]
+        terms = [escape(term, 60) for term in match.terms[:_TERMS_SHOWN]]
         rest = len(match.terms) - len(terms)
         said = ", ".join(terms) + (f" and {rest} more" if rest else "") if terms else "by category"
         parts.append(f"**{escape(match.profile)}** {said}")

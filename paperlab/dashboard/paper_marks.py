@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from paperlab.dashboard import data, notices
-from paperlab.dashboard.text import escape, minute, plain
+from paperlab.dashboard.text import escape, minute, readable
 from paperlab.entities import Reading
 from paperlab.errors import InvalidInput
 from paperlab.library.reading import tag_name
@@ -55,7 +55,7 @@ def notes(arxiv_id: str, held: Reading) -> None:
     for note in held.notes:
         with st.container(horizontal=True, vertical_alignment="top"):
             with st.container():
-                st.text(plain(note.text))
+                st.text(readable(note.text))
                 st.caption(f"note {note.id} of {minute(note.written_at)}")
             st.button(
                 "delete",

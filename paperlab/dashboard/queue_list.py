@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from paperlab.dashboard import data, links, notices
-from paperlab.dashboard.text import age, count, escape, plain, shortened
+from paperlab.dashboard.text import age, brief, count, escape
 from paperlab.errors import PaperlabError
 from paperlab.store import queue as store
 from paperlab.store.queue import Entry
@@ -35,10 +35,10 @@ def show() -> None:
 
 def _line(entry: Entry) -> None:
     changes = " ".join(f"{key}={value}" for key, value in entry.overrides.items())
-    said = [f"{entry.recipe}, tier {entry.tier}, seed {entry.seed} {changes}".strip()]
+    said = [brief(f"{entry.recipe}, tier {entry.tier}, seed {entry.seed} {changes}", 200)]
     said.append(f"added {age(entry.added_at, data.now())}")
     if entry.message:
-        said.append(shortened(plain(entry.message), 160))
+        said.append(brief(entry.message, 160))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"{_STATES.get(entry.state, escape(entry.state))} · {escape(' · '.join(said))}", width="content")
         if entry.run_id:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from paperlab.dashboard.text import count, escape, number, plain, shortened
+from paperlab.dashboard.text import brief, count, escape, number
 from paperlab.errors import PaperlabError
 from reproductions.run_directory import ReproductionError, RunDirectory
 
@@ -33,7 +34,7 @@ def artifacts(path: Path) -> None:
     st.table(
         {
             "Name": [escape(_name(item)) for item in found],
-            "File": [escape(plain(str(item["file"]))) for item in found],
+            "File": [escape(str(item["file"]), 120) for item in found],
             "Size": [number(item.get("bytes"), "bytes") for item in found],
             "Step": [number(item.get("step")) for item in found],
         },
@@ -44,11 +45,14 @@ def artifacts(path: Path) -> None:
 
 
 def _name(item: dict[str, Any]) -> str:
-    return shortened(plain(str(item["name"])), 120)
+    return brief(str(item["name"]), 120)
 
 
-def _picture(path: Path, item: dict[str, Any]) -> bytes | str | None:
-    """PNG as bytes, SVG as text; None for what is neither, too large, or not inside the directory."""
+def _picture(path: Path, item: dict[str, Any]) -> str | None:
+    """A PNG or SVG as a data URL; None for what is neither, too large, or not inside the directory.
+
+    As it is, without a look inside: what is wrong with it the browser finds out, which draws nothing then.
+    """
     file = (path / str(item["file"])).resolve()
     if not file.is_relative_to((path / "artifacts").resolve()) or not file.is_file():
         return None
@@ -56,10 +60,12 @@ def _picture(path: Path, item: dict[str, Any]) -> bytes | str | None:
         return None
     content = file.read_bytes()
     if content.startswith(_PNG):
-        return content
-    if file.suffix == ".svg" and content.lstrip().startswith(b"<svg"):
-        return content.decode("utf-8", errors="replace")
-    return None
+        kind = "png"
+    elif file.suffix == ".svg" and content.lstrip().startswith(b"<svg"):
+        kind = "svg+xml"
+    else:
+        return None
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def checkpoints(path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from datetime import datetime
 
 import streamlit as st
 
 from paperlab.dashboard import charts, links
-from paperlab.dashboard.text import age, duration, escape, number
+from paperlab.dashboard.text import age, brief, duration, escape, number
 from paperlab.entities import Run, RunStatus
 
 STATES = {
@@ -38,17 +39,18 @@ def progress(run: Run) -> str:
 
 
 def command(run: Run) -> str:
-    """The command line that makes, or goes on with, this run."""
-    words = ["paperlab reproduce", run.recipe]
+    """The command line that makes, or goes on with, this run: quoted, for a run may come from anywhere."""
+    words = ["paperlab", "reproduce", run.recipe]
     if run.tier != "full":
         words += ["--tier", run.tier]
     words += ["--seed", str(run.seed)]
-    words += [f"--set {key}={value}" for key, value in run.overrides.items()]
-    return " ".join(words)
+    for key, value in run.overrides.items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(brief(word) for word in words)
 
 
 def _facts(run: Run, now: datetime) -> str:
-    facts = [f"seed {run.seed}", progress(run), f"started {age(run.created_at, now)}", run.device]
+    facts = [f"seed {run.seed}", progress(run), f"started {age(run.created_at, now)}", brief(run.device, 40)]
     if run.seconds is not None:
         facts.append(duration(run.seconds))
     if run.attempts > 1:

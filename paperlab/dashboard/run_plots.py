@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from paperlab.dashboard import charts
-from paperlab.dashboard.text import count, escape, shortened
+from paperlab.dashboard.text import count, escape
 from paperlab.entities import Sample
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
@@ -42,4 +42,4 @@ def samples(found: Sequence[Sample]) -> None:
 
 
 def _cell(text: str | None) -> str:
-    return "–" if text is None else escape(shortened(text, _TEXT_SHOWN))
+    return "–" if text is None else escape(text, _TEXT_SHOWN)

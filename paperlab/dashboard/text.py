@@ -21,22 +21,46 @@ _LIVE = re.compile(
     r"(?<=:)(?!(?<=\d:)\d\d(?![\d:]))(?=\S)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=-)(?=[->])|(?<=<)(?=-)", re.IGNORECASE
 )
 _WORD_JOINER = "\u2060"
-# Characters that move or hide their neighbours: C0 and C1 controls, and those that turn the direction of writing.
-_MOVING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]+")
+# Characters that move their neighbours: C0 and C1 controls, and those that turn the direction of writing ...
+_MOVING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]+")
+# ... that nobody sees, so that two texts look the same (joiners, which some scripts need, stay) ...
+_UNSEEN = re.compile("[\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]+")
+# ... and marks above and below others, of which no script stacks more than a few.
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe2f]"
+)
+_STACKED = re.compile(f"({_MARK}{{4}}){_MARK}+")
+# Half a character, which JSON can hold and nothing can send.
+_HALF = re.compile("[\ud800-\udfff]")
+
+LONGEST = 500
+"""Characters of one text from outside that a page shows where it does not say otherwise."""
 
 
-def escape(text: str) -> str:
-    """`text` for a widget that reads Markdown: it shows the same characters, on one line, and none of them acts."""
-    return _PUNCTUATION.sub(r"\\\1", _LIVE.sub(_WORD_JOINER, plain(text)))
+def escape(text: str, most: int = LONGEST) -> str:
+    """`text` for a widget that reads Markdown: it shows the same characters, on one line, and none of them acts.
+
+    At most `most` characters, with an ellipsis where something is missing.
+    """
+    return _PUNCTUATION.sub(r"\\\1", _LIVE.sub(_WORD_JOINER, brief(text, most)))
+
+
+def brief(text: str, most: int = LONGEST) -> str:
+    """`text` on one line as `plain` has it, cut to `most` characters; what lies far behind is not even looked at."""
+    near = text[: 4 * most]
+    shown = plain(near)
+    return shortened(shown, most) if len(near) == len(text) or len(shown) > most else shown + "…"
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without control characters and without characters that change the direction of writing."""
-    return " ".join(_MOVING.sub(" ", text).split())
+    """`text` on one line, without characters that move, hide or bury their neighbours."""
+    bare = _UNSEEN.sub("", _HALF.sub("\ufffd", text))
+    return " ".join(_MOVING.sub(" ", _STACKED.sub(r"\1", bare)).split())
 
 
 def readable(text: str) -> str:
-    """`text` with its line ends, without other control characters: for `st.text`."""
+    """`text` with its line ends, without such characters: for `st.text`."""
     return "\n".join(plain(line) for line in text.splitlines())
 
 
@@ -59,7 +83,7 @@ def people(names: Iterable[str], limit: int = 4) -> str:
     """The first authors, and how many more there are."""
     known = list(names)
     rest = len(known) - limit
-    return ", ".join(known[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(brief(name, 60) for name in known[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def day(moment: datetime) -> str:

@@ -66,6 +66,8 @@ _FIELDS: dict[str, Callable[[Paper], Sequence[str]]] = {
 }
 """Each field as the units that are compared: words, whole authors, whole categories."""
 _LISTS = ("authors", "categories")
+_LONG = 4000
+"""Words of two texts together from which on they are compared roughly; an abstract has some two hundred."""
 
 
 def changed_fields(before: Paper, after: Paper) -> tuple[str, ...]:
@@ -136,7 +138,9 @@ def _pieces(before: Sequence[str], after: Sequence[str], joint: str) -> tuple[Pi
         if units:
             pieces.append(Piece(op, joint.join(units)))
 
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    # A word that stands everywhere costs the square of how often: in a very long text it is not looked for.
+    long = len(before) + len(after) > _LONG
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=long).get_opcodes():
         if kind == "equal":
             put(Op.SAME, before[a:b])
         else:

@@ -100,4 +100,6 @@ def _marked(snippet: Snippet) -> str:
 
 def _spaced(text: str) -> str:
     """Escaped, with the blanks at its ends that separate it from what is marked."""
-    return f"{' ' if text[:1].isspace() else ''}{escape(text)}{' ' if text[-1:].isspace() and text.strip() else ''}"
+    return (
+        f"{' ' if text[:1].isspace() else ''}{escape(text, 1000)}{' ' if text[-1:].isspace() and text.strip() else ''}"
+    )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from paperlab.dashboard import address, claim_charts, claim_list, data, links, notices
 from paperlab.dashboard.data import JudgedClaim
-from paperlab.dashboard.text import age, count, escape, minute, number, plain, shortened
+from paperlab.dashboard.text import age, brief, count, escape, minute, number
 from paperlab.entities import DecisionKind, VerdictKind
 
 TITLE = "Claims"
@@ -30,7 +30,9 @@ def render() -> None:
     sources = list(dict.fromkeys(item.claim.source for item in judged))
     columns = st.columns(2)
     kind = columns[0].selectbox("verdict", kinds, index=None, placeholder="any", **address.choice("verdict", kinds))
-    source = columns[1].selectbox("source", sources, index=None, placeholder="any", **address.choice("source", sources))
+    source = columns[1].selectbox(
+        "source", sources, index=None, placeholder="any", format_func=brief, **address.choice("source", sources)
+    )
     if kind is None and source is None:
         _matrix(judged)
         _stale(judged)
@@ -70,7 +72,7 @@ def _rows(judged: Sequence[JudgedClaim]) -> list[claim_charts.Cell]:
             item.claim.source,
             item.claim.place_text,
             item.verdict.kind,
-            shortened(plain(item.claim.statement), 120),
+            brief(item.claim.statement, 120),
         )
         for item in judged
     ]
@@ -101,11 +103,11 @@ def _doubt() -> None:
     shown = found[:_DOUBTS_SHOWN]
     st.table(
         {
-            "Claim": [escape(each.claim_id) for each in shown],
+            "Claim": [escape(each.claim_id, 160) for each in shown],
             "Now": [claim_list.badge(each.verdict) for each in shown],
             "Doubt": [number(round(each.doubt, 2)) for each in shown],
             "Cost": [f"{each.hours:.3g} {each.unit}" for each in shown],
-            "What it needs": [escape(shortened(plain(each.why), 200)) for each in shown],
+            "What it needs": [escape(each.why, 200) for each in shown],
         },
         hide_index=True,
         border="horizontal",
@@ -124,10 +126,10 @@ def _decisions() -> None:
     st.table(
         {
             "When": [minute(each.decided_at) for each in shown],
-            "Claim": [escape(each.claim_id) for each in shown],
+            "Claim": [escape(each.claim_id, 160) for each in shown],
             "Decision": [_DECISIONS[each.kind] for each in shown],
-            "By": [escape(plain(each.decided_by)) or "–" for each in shown],
-            "Why": [escape(shortened(plain(each.reason), 240)) for each in shown],
+            "By": [escape(each.decided_by, 80) or "–" for each in shown],
+            "Why": [escape(each.reason, 240) for each in shown],
         },
         hide_index=True,
         border="horizontal",
@@ -145,9 +147,9 @@ def _log() -> None:
     st.table(
         {
             "When": [age(change.judged_at, now) for change in changes],
-            "Claim": [escape(change.claim_id) for change in changes],
+            "Claim": [escape(change.claim_id, 160) for change in changes],
             "Verdict": [claim_list.badge(change.kind) for change in changes],
-            "Why": [escape(shortened(plain(change.reason), 240)) for change in changes],
+            "Why": [escape(change.reason, 240) for change in changes],
         },
         hide_index=True,
         border="horizontal",

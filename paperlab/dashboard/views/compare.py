@@ -9,7 +9,7 @@ import streamlit as st
 
 from paperlab.dashboard import address, charts, data, links, notices, run_list
 from paperlab.dashboard.run_plots import CONFIG
-from paperlab.dashboard.text import count, escape, number, plain, shortened
+from paperlab.dashboard.text import brief, count, escape, number
 from paperlab.entities import Run
 from paperlab.runs.compare import Comparison, Row
 
@@ -60,7 +60,9 @@ def _curves(runs: Sequence[Run]) -> None:
         return
     names = [*(name for name in _FIRST if name in names), *(name for name in names if name not in _FIRST)]
     with st.container(horizontal=True):
-        metric = st.selectbox("metric", names, width=280, **address.choice("metric", names, names[0]))
+        metric = st.selectbox(
+            "metric", names, width=280, format_func=brief, **address.choice("metric", names, names[0])
+        )
         against = st.segmented_control("against", list(_AGAINST), **address.choice("against", list(_AGAINST), "step"))
         banded = st.toggle("seeds as bands", **address.flag("bands"))
         logarithmic = st.toggle("log axes", **address.flag("log"))
@@ -92,7 +94,7 @@ def _measured(found: Comparison, runs: Sequence[Run]) -> None:
     if not found.rows:
         st.caption("Nothing was measured by them yet.")
         return
-    table: dict[str, list[str]] = {"Quantity": [escape(row.name) for row in found.rows]}
+    table: dict[str, list[str]] = {"Quantity": [escape(row.name, 160) for row in found.rows]}
     for at, run in enumerate(runs):
         table[escape(_short(run.id))] = [_value(row, at) for row in found.rows]
     table["Difference from the first"] = [escape(_difference(row)) for row in found.rows]
@@ -102,7 +104,9 @@ def _measured(found: Comparison, runs: Sequence[Run]) -> None:
 
 def _value(row: Row, at: int) -> str:
     value, step = row.values[at], row.steps[at]
-    return escape(number(value, row.unit) + (f" at step {step:,}" if value is not None and step is not None else ""))
+    return escape(
+        number(value, row.unit) + (f" at step {step:,}" if value is not None and step is not None else ""), 120
+    )
 
 
 def _difference(row: Row) -> str:
@@ -125,7 +129,7 @@ def _differing(found: Comparison, runs: Sequence[Run]) -> None:
         st.caption(f"Nothing but the seed's own marks: {count(found.agreeing, 'key')} agree.")
         return
     shown = found.differing[:_KEYS_SHOWN]
-    table: dict[str, list[str]] = {"Key": [escape(each.key) for each in shown]}
+    table: dict[str, list[str]] = {"Key": [escape(each.key, 160) for each in shown]}
     for at, run in enumerate(runs):
         table[escape(_short(run.id))] = [_cell(each.values[at]) for each in shown]
     st.table(table, hide_index=True, border="horizontal")
@@ -133,7 +137,7 @@ def _differing(found: Comparison, runs: Sequence[Run]) -> None:
 
 
 def _cell(value: Any) -> str:
-    return "–" if value is None else escape(shortened(plain(str(value)), 160))
+    return "–" if value is None else escape(str(value), 160)
 
 
 def _short(run_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from paperlab.dashboard import address, claim_charts, claim_list, data, links, notices
-from paperlab.dashboard.text import count, escape, number, plain, shortened
+from paperlab.dashboard.text import brief, count, escape, number
 from paperlab.library.leaderboard import Entry, Leaderboard
 from paperlab.runs.standings import Limits, Standing, Table
 
@@ -25,11 +25,13 @@ def render() -> None:
         return
     names = {board.name: board for board in boards}
     columns = st.columns([4, 2, 2, 2])
-    name = columns[0].selectbox("task and dataset", list(names), **address.choice("board", list(names), boards[0].name))
+    name = columns[0].selectbox(
+        "task and dataset", list(names), format_func=brief, **address.choice("board", list(names), boards[0].name)
+    )
     chosen = names[name or boards[0].name]
     metrics = list(chosen.metrics)
     metric = columns[1].selectbox(
-        "metric", metrics, **address.choice("metric", metrics, metrics[0] if metrics else None)
+        "metric", metrics, format_func=brief, **address.choice("metric", metrics, metrics[0] if metrics else None)
     )
     memory = columns[2].number_input("memory at most, GB", min_value=0.0, value=None, **address.amount("memory"))
     hours = columns[3].number_input("hours at most", min_value=0.0, value=None, **address.amount("hours"))
@@ -57,8 +59,8 @@ def render() -> None:
 
 def _own(table: Table, limits: Limits, at: int) -> None:
     conditions = ", ".join(f"{name} {value}" for name, value in table.conditions.items()) or "no protocol recorded"
-    st.subheader(escape(f"{table.metric} on {table.split or 'no split'}"))
-    st.caption(escape(f"one protocol: {plain(conditions)}"))
+    st.subheader(escape(f"{table.metric} on {table.split or 'no split'}", 160))
+    st.caption(escape(f"one protocol: {conditions}"))
     fitting = [each for each in table.standings if limits.fits(each)]
     if len(fitting) < len(table.standings):
         left = len(table.standings) - len(fitting)
@@ -68,10 +70,10 @@ def _own(table: Table, limits: Limits, at: int) -> None:
     st.table(
         {
             "Rank": [_rank(each) for each in fitting],
-            escape(f"{table.metric} {table.unit}".strip()): [escape(_value(each)) for each in fitting],
+            escape(f"{table.metric} {table.unit}".strip(), 80): [escape(_value(each), 120) for each in fitting],
             "Seeds": [number(each.seeds) for each in fitting],
-            "Recipe": [escape(each.label) for each in fitting],
-            "Hardware": [escape(each.hardware) for each in fitting],
+            "Recipe": [escape(each.label, 160) for each in fitting],
+            "Hardware": [escape(each.hardware, 80) for each in fitting],
             "Cost": [_cost(each) for each in fitting],
             "Memory": [number(each.peak_memory / 1e9, "GB") if each.peak_memory else "–" for each in fitting],
             "Note": [escape(each.unranked or ("nothing as good for less" * each.best_for_cost)) for each in fitting],
@@ -121,8 +123,8 @@ def _reported(shown: Leaderboard) -> None:
     entries = shown.entries[:_REPORTED_SHOWN]
     st.table(
         {
-            escape(shown.metric): [_pale(_text(entry, shown.metric)) for entry in entries],
-            "Model": [_pale(shortened(plain(entry.model or entry.paper_title), 90)) for entry in entries],
+            escape(shown.metric, 80): [_pale(_text(entry, shown.metric)) for entry in entries],
+            "Model": [_pale(entry.model or entry.paper_title) for entry in entries],
             "Paper": [_paper(entry) for entry in entries],
             "Date": [_pale(entry.date or "–") for entry in entries],
             "Said by": [_pale(", ".join(_sources(entry, shown.metric))) for entry in entries],
@@ -134,7 +136,7 @@ def _reported(shown: Leaderboard) -> None:
 
 
 def _pale(text: str) -> str:
-    return f":gray[{escape(text)}]"
+    return f":gray[{escape(text, 120)}]"
 
 
 def _text(entry: Entry, metric: str) -> str:

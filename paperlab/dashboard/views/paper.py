@@ -19,8 +19,9 @@ from paperlab.dashboard import (
     run_list,
     run_plots,
 )
-from paperlab.dashboard.text import day, escape, people, plain, readable, shortened
+from paperlab.dashboard.text import day, escape, people, readable, shortened
 from paperlab.entities import ClaimKind, Run, RunStatus, VerdictKind
+from paperlab.errors import PaperlabError
 from paperlab.library.papers import PaperDetails
 from paperlab.store.runs import RunFilter
 
@@ -30,6 +31,7 @@ _RUNS_SHOWN = 12
 _CURVES_SHOWN = 4
 _TITLE_SHOWN = 400
 _ABSTRACT_SHOWN = 10_000
+_REMARK_SHOWN = 300
 _UNCHECKED = (ClaimKind.STRUCTURAL, VerdictKind.NOT_ATTEMPTED)
 
 
@@ -40,7 +42,12 @@ def render() -> None:
         notices.empty("The address names no paper: choose one.")
         links.link("papers", "All papers")
         return
-    details = data.paper(ArxivId.parse(asked))
+    try:
+        details = data.paper(ArxivId.parse(asked))
+    except PaperlabError:
+        st.title("Paper")
+        links.link("papers", "All papers")
+        raise
     _head(details)
     _claims(details.paper.arxiv_id)
     _runs(details.paper.arxiv_id)
@@ -51,14 +58,14 @@ def render() -> None:
 
 def _head(details: PaperDetails) -> None:
     paper = details.paper
-    st.title(mathematics.markdown(shortened(plain(paper.title), _TITLE_SHOWN)), anchor=False)
-    st.text(plain(people(paper.authors, 20)))
+    st.title(mathematics.markdown(paper.title, _TITLE_SHOWN), anchor=False)
+    st.text(people(paper.authors, 20))
     facts = [
         links.outside(paper.abstract_url, f"arxiv.org/abs/{paper.arxiv_id}"),
-        escape(" ".join(paper.categories)),
+        escape(" ".join(paper.categories), 120),
         escape(f"submitted {day(paper.submitted_at)}"),
         escape(f"version {paper.version} of {day(paper.updated_at)}"),
-        *(escape(plain(extra)) for extra in (paper.comment, paper.journal_ref, paper.doi) if extra),
+        *(escape(extra, _REMARK_SHOWN) for extra in (paper.comment, paper.journal_ref, paper.doi) if extra),
     ]
     st.markdown(" · ".join(facts))
     if details.matches:
@@ -67,7 +74,7 @@ def _head(details: PaperDetails) -> None:
         st.error("Withdrawn: the authors or arXiv took this paper back.")
     paper_marks.buttons(paper.arxiv_id, details.reading, place="head")
     if mathematics.has_formula(paper.abstract):
-        st.markdown(mathematics.markdown(shortened(paper.abstract, _ABSTRACT_SHOWN)), width="stretch")
+        st.markdown(mathematics.markdown(paper.abstract, _ABSTRACT_SHOWN), width="stretch")
     else:
         st.text(readable(shortened(paper.abstract, _ABSTRACT_SHOWN)), width="stretch")
     if paper.source == "seed":

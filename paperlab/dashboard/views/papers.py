@@ -9,7 +9,7 @@ import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import address, data, links, notices, paper_list
-from paperlab.dashboard.text import count, escape
+from paperlab.dashboard.text import brief, count, escape
 from paperlab.errors import InvalidInput
 from paperlab.library.search import Sort
 from paperlab.store.papers import PaperFilter
@@ -112,7 +112,12 @@ def _filter(categories: Sequence[str]) -> PaperFilter:
         "search", placeholder='"mixture of experts" -survey au:hinton', **address.text("q", clears=_AFRESH)
     )
     category = columns[1].selectbox(
-        "category", categories, index=None, placeholder="any", **address.choice("category", categories, clears=_AFRESH)
+        "category",
+        categories,
+        index=None,
+        placeholder="any",
+        format_func=brief,
+        **address.choice("category", categories, clears=_AFRESH),
     )
     profiles = list(data.settings().profiles)
     profile = columns[2].selectbox(

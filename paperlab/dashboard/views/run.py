@@ -13,9 +13,11 @@ import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, run_files, run_list, run_plots
 from paperlab.dashboard.follow import RunView
-from paperlab.dashboard.text import count, duration, escape, fields, minute, moment_of, number, plain, shortened
+from paperlab.dashboard.text import brief, count, duration, escape, fields, minute, moment_of, number
 from paperlab.entities import Measurement, Run, RunStatus
+from paperlab.errors import PaperlabError
 from paperlab.store.runs import RunFilter
+from reproductions.registry import ReproductionError
 
 TITLE = "Run"
 
@@ -33,7 +35,12 @@ def render() -> None:
         notices.empty("The address names no run: choose one.")
         links.link("reproductions", "Reproductions and their runs")
         return
-    view = data.run(run_id)
+    try:
+        view = data.run(run_id)
+    except (PaperlabError, ReproductionError):
+        st.title("Run")
+        links.link("runs", "All runs")
+        raise
     st.title(escape(view.run.id), anchor=False)
     _above(view.run)
     if view.run.status is RunStatus.RUNNING:
@@ -78,9 +85,9 @@ def _now(view: RunView) -> None:
     run = view.run
     said = [
         run_list.STATES[run.status],
-        escape(f"{run.recipe}, tier {run.tier}, seed {run.seed}"),
+        escape(f"{run.recipe}, tier {run.tier}, seed {run.seed}", 200),
         escape(f"started {minute(run.created_at)}"),
-        escape(f"on {run.device}"),
+        escape(f"on {run.device}", 80),
         escape(count(run.attempts, "attempt")),
     ]
     if run.seconds is not None:
@@ -103,9 +110,9 @@ def _now(view: RunView) -> None:
 
 def _why_it_stopped(view: RunView) -> None:
     last = view.events[-1] if view.events else {}
-    why = plain(str(last.get("reason") or last.get("error") or last.get("why") or ""))
+    why = str(last.get("reason") or last.get("error") or last.get("why") or "")
     st.caption(
-        escape(f"It stopped after: {last['event']}{f', {why}' if why else ''}." if last else "It left no event.")
+        escape(f"It stopped after: {last.get('event')}{f', {why}' if why else ''}" if last else "It left no event.")
     )
     st.caption("The same command goes on from its last checkpoint:")
     st.code(run_list.command(view.run), language=None)
@@ -115,7 +122,7 @@ def _latest(view: RunView) -> None:
     """The newest value of each metric."""
     newest = [(curve.name, curve.values[-1]) for curve in view.curves if curve.values]
     if newest:
-        st.markdown(" · ".join(f"{escape(name)} **{escape(number(value))}**" for name, value in newest))
+        st.markdown(" · ".join(f"{escape(name, 80)} **{escape(number(value))}**" for name, value in newest))
 
 
 def _samples(view: RunView) -> None:
@@ -136,12 +143,12 @@ def _result(view: RunView) -> None:
         return
     st.table(
         {
-            "Metric": [escape(item.metric) for item in view.measurements],
-            "Value": [escape(number(item.value, item.unit)) for item in view.measurements],
-            "Data": [escape(f"{item.dataset}, {item.split}") for item in view.measurements],
+            "Metric": [escape(item.metric, 80) for item in view.measurements],
+            "Value": [escape(number(item.value, item.unit), 80) for item in view.measurements],
+            "Data": [escape(f"{item.dataset}, {item.split}", 120) for item in view.measurements],
             "Examples": [number(item.n) for item in view.measurements],
             "Claim": [_claim(item) for item in view.measurements],
-            "Protocol": [escape(_protocol(item)) for item in view.measurements],
+            "Protocol": [escape(_protocol(item), 400) for item in view.measurements],
         },
         hide_index=True,
         border="horizontal",
@@ -149,7 +156,7 @@ def _result(view: RunView) -> None:
 
 
 def _claim(item: Measurement) -> str:
-    return escape(item.claim_id) if item.claim_id else "none: not the claim's setting"
+    return escape(item.claim_id, 160) if item.claim_id else "none: not the claim's setting"
 
 
 def _protocol(item: Measurement) -> str:
@@ -165,7 +172,7 @@ def _events(view: RunView) -> None:
         st.table(
             {
                 "Time": [moment_of(float(event.get("time", 0))) for event in shown],
-                "Event": [escape(str(event.get("event", "?"))) for event in shown],
+                "Event": [escape(str(event.get("event", "?")), 60) for event in shown],
                 "Step": [number(event.get("step")) for event in shown],
                 "Attempt": [number(event.get("attempt")) for event in shown],
                 "Details": [escape(_details(event)) for event in shown],
@@ -178,7 +185,7 @@ def _events(view: RunView) -> None:
 
 def _details(event: dict[str, Any]) -> str:
     rest = {key: value for key, value in event.items() if key not in {"time", "event", "step", "attempt"}}
-    return shortened(json.dumps(rest, ensure_ascii=False), 400) if rest else "–"
+    return brief(json.dumps(rest, ensure_ascii=False), 400) if rest else "–"
 
 
 def _conditions(run: Run) -> None:
@@ -203,7 +210,7 @@ def _conditions(run: Run) -> None:
 
 
 def _pairs(rows: dict[str, str], places: Sequence[str] = ()) -> None:
-    table = {"Field": [escape(key) for key in rows], "Value": [escape(shortened(v, 300)) for v in rows.values()]}
+    table = {"Field": [escape(key, 120) for key in rows], "Value": [escape(v, 300) for v in rows.values()]}
     if any(places):
-        table["Place in the paper"] = [escape(place) or "–" for place in places]
+        table["Place in the paper"] = [escape(place, 200) or "–" for place in places]
     st.table(table, hide_index=True, border="horizontal")

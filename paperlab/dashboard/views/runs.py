@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, run_list
-from paperlab.dashboard.text import age, count, duration
+from paperlab.dashboard.text import age, brief, count, duration
 from paperlab.entities import Run, RunStatus
 from paperlab.store.runs import RunFilter
 from reproductions import registry
@@ -61,16 +62,16 @@ def _table(page: data.RunPage, now: datetime) -> list[Run]:
     runs = page.runs
     frame = pd.DataFrame(
         {
-            "run": [f"run?id={run.id}" for run in runs],
+            "run": [f"run?{urlencode({'id': run.id})}" for run in runs],
             "state": [_MARKS[run.status] for run in runs],
             "seed": [run.seed for run in runs],
             "done": [run.step / run.max_steps if run.max_steps else None for run in runs],
             "training loss": [list(page.sparks.get(run.id, ())) for run in runs],
             "validation loss": [page.last.get(run.id) for run in runs],
-            "device": [run.device for run in runs],
+            "device": [brief(run.device, 60) for run in runs],
             "took": [duration(run.seconds) for run in runs],
             "started": [age(run.created_at, now) for run in runs],
-            "changed": [" ".join(f"{key}={value}" for key, value in run.overrides.items()) for run in runs],
+            "changed": [brief(" ".join(f"{key}={value}" for key, value in run.overrides.items()), 200) for run in runs],
         }
     )
     event = st.dataframe(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, run_list
-from paperlab.dashboard.text import count, difference, escape, plain, shortened
+from paperlab.dashboard.text import brief, count, difference, escape
 from paperlab.entities import Run, Sample
 
 TITLE = "Samples"
@@ -26,7 +26,9 @@ def render() -> None:
         notices.empty("Nothing has been trained here yet.", "paperlab reproduce transformer-base --tier smoke")
         return
     known = list(dict.fromkeys([*asked, *recent]))
-    chosen = st.multiselect("runs", known, max_selections=MOST_RUNS, **address.choices("runs", known, recent[:1]))
+    chosen = st.multiselect(
+        "runs", known, max_selections=MOST_RUNS, format_func=brief, **address.choices("runs", known, recent[:1])
+    )
     views = [data.run(name) for name in chosen]
     if not views:
         notices.empty("Choose a run.")
@@ -85,9 +87,14 @@ def _said(sample: Sample, before: str | None, *, marked: bool) -> str:
     right = " ✔" if sample.reference is not None and sample.output == sample.reference else ""
     if not marked or before is None:
         return _cell(sample.output) + right
-    pieces = difference(shortened(plain(before), _TEXT_SHOWN), shortened(plain(sample.output), _TEXT_SHOWN))
-    return " ".join(f"**{escape(words)}**" if is_new else escape(words) for words, is_new in pieces) + right
+    pieces = difference(brief(before, _TEXT_SHOWN), brief(sample.output, _TEXT_SHOWN))
+    return (
+        " ".join(
+            f"**{escape(words, _TEXT_SHOWN)}**" if is_new else escape(words, _TEXT_SHOWN) for words, is_new in pieces
+        )
+        + right
+    )
 
 
 def _cell(text: str | None) -> str:
-    return "–" if text is None else escape(shortened(plain(text), _TEXT_SHOWN))
+    return "–" if text is None else escape(text, _TEXT_SHOWN)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, paper_charts
 from paperlab.dashboard.receipt_list import STATES
-from paperlab.dashboard.text import age, count, duration, escape, minute, number, plain, shortened
+from paperlab.dashboard.text import age, brief, count, duration, escape, minute, number
 from paperlab.entities import Gap, Receipt
 from paperlab.library.status import Status
 
@@ -46,7 +46,7 @@ def _now(status: Status) -> None:
     columns[2].metric("requests in 24 h", f"{status.requests_24h:,}")
     columns[3].metric("papers held", f"{status.papers:,}")
     wait = f"arXiv may be asked again in {duration(status.away_s)}" if status.away_s > 0 else "arXiv may be asked now"
-    why = f" ({plain(status.away_reason)})" if status.away_reason else ""
+    why = f" ({brief(status.away_reason, 200)})" if status.away_reason else ""
     refused = ", ".join(f"{n} × {code}" for code, n in sorted(status.refusals_24h.items())) or "none"
     new = "now" if status.next_sync_at <= status.now else minute(status.next_sync_at)
     st.caption(escape(f"{wait}{why} · refusals in 24 h: {refused} · a sync can next bring something: {new}"))
@@ -87,8 +87,8 @@ def _gaps(status: Status, gaps: Sequence[Gap]) -> None:
         {
             "Paper": [links.outside(f"https://arxiv.org/abs/{gap.arxiv_id}", gap.arxiv_id) for gap in shown],
             "Version": [f"v{gap.version}" if gap.version else "–" for gap in shown],
-            "Source": [escape(gap.source) for gap in shown],
-            "Why": [escape(shortened(plain(gap.reason), 200)) for gap in shown],
+            "Source": [escape(gap.source, 60) for gap in shown],
+            "Why": [escape(gap.reason, 200) for gap in shown],
             "Open since": [minute(gap.opened_at) for gap in shown],
             "Asked for": [count(gap.tries, "time") for gap in shown],
         },
@@ -123,7 +123,7 @@ def _receipts(receipts: Sequence[Receipt], status: Status) -> None:
             "Open": [number(each.open) for each in shown],
             "Requests": [number(each.requests) for each in shown],
             "Waited": [duration(each.waited_s) for each in shown],
-            "Reason": [escape(shortened(plain(each.reason), 160)) or "–" for each in shown],
+            "Reason": [escape(each.reason, 160) or "–" for each in shown],
         },
         hide_index=True,
         border="horizontal",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from paperlab.dashboard import address, claim_list, data, links, notices, paper_charts, paper_list, run_list
 from paperlab.dashboard.receipt_list import STATES
-from paperlab.dashboard.text import age, count, escape, minute, plain, shortened
+from paperlab.dashboard.text import age, brief, count, escape, minute
 from paperlab.entities import Receipt, ReceiptStatus
 from paperlab.library import alerts
 from paperlab.library.ranking import RankedPaper
@@ -91,7 +91,7 @@ def _alerts() -> None:
     st.header("Alerts")
     for alert in found[:_ALERTS_SHOWN]:
         with st.container(gap=None):
-            links.paper(alert.arxiv_id, shortened(plain(str(alert.details.get("title") or alert.arxiv_id)), 200))
+            links.paper(alert.arxiv_id, str(alert.details.get("title") or alert.arxiv_id))
             st.caption(f":orange[▲] {escape(alerts.in_words(alert))}")
     st.caption(f"shown {min(len(found), _ALERTS_SHOWN)} of {count(len(found), 'alert')}")
     st.button("Seen", on_click=data.mark_alerts_seen, help="mark all alerts as seen")
@@ -152,7 +152,7 @@ def _receipt(receipts: list[Receipt], now: datetime) -> None:
         f"{last.open:,} open",
         count(last.requests, "request"),
     ]
-    reason = f": {escape(last.reason)}" if last.reason else ""
+    reason = f": {escape(last.reason, 300)}" if last.reason else ""
     st.markdown(f"**Last sync** {STATES[last.status]}{reason} · {escape(' · '.join(facts))}")
     if last.status in {ReceiptStatus.PARTIAL, ReceiptStatus.INTERRUPTED, ReceiptStatus.FAILED}:
         st.caption("The next sync goes on where this one stopped.")
@@ -169,8 +169,8 @@ def _verdicts(changes: list[LoggedVerdict], now: datetime) -> None:
             if source and source != "paperlab":
                 links.paper(source, change.claim_id)
             else:
-                st.text(change.claim_id)
-            reason = escape(shortened(plain(change.reason), 200))
+                st.text(brief(change.claim_id, 200))
+            reason = escape(change.reason, 200)
             st.caption(f"{claim_list.badge(change.kind)} {age(change.judged_at, now)} · {reason}")
             for run_id in _runs_behind(change)[:_RUNS_BEHIND_SHOWN]:
                 links.run(run_id)

@@ -20,7 +20,7 @@ def unescaped(markdown: str) -> str:
 
 @given(st.text())
 def test_escaped_text_shows_the_same_characters_on_one_line(words):
-    assert unescaped(text.escape(words)) == text.plain(words).replace("\u2060", "")
+    assert unescaped(text.escape(words, 10**6)) == text.plain(words)
 
 
 @given(st.text(alphabet=st.characters(codec="ascii")))
@@ -44,6 +44,29 @@ def test_a_time_of_day_stays_free_of_invisible_characters():
 
 def test_controls_and_turned_writing_are_dropped():
     assert text.plain("a\x1b[31mb\u202egnp.exe\r\n c") == "a [31mb gnp.exe c"
+
+
+def test_what_nobody_sees_is_dropped_and_what_scripts_need_stays():
+    assert text.plain("\u200bze\ufeffro\u00ad wi\u2060dth \U000e0041") == "zero width"
+    assert (
+        text.plain("\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645")
+        == "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    )
+
+
+def test_marks_are_not_stacked_without_end():
+    assert text.plain("a" + "\u0301" * 1000 + "b") == "a" + "\u0301" * 4 + "b"
+    assert text.plain("Vie\u0323\u0302t") == "Vie\u0323\u0302t"
+
+
+def test_half_a_character_becomes_a_sign_that_can_be_sent():
+    assert text.plain("a\ud800b").encode() == "a\ufffdb".encode()
+
+
+@pytest.mark.parametrize("endless", ["W" * 10**6, "$" * 10**6, "\x00" * 10**6 + "x", "a " * 10**6])
+def test_a_text_without_end_is_cut_and_says_so(endless):
+    assert len(unescaped(text.escape(endless))) <= text.LONGEST
+    assert unescaped(text.escape(endless)).endswith("…")
 
 
 def test_the_lines_of_an_abstract_are_kept():
