@@ -261,6 +261,17 @@ PARTS = (
         lambda bench: train(bench, "transformer-base", "mini", (0, 1, 2)),
         trains=True,
     ),
+    Part(
+        "novels",
+        "What do GPT-1 and BERT of the mini tier learn from English novels?  Their runs are parents for fine-tuning.",
+        {
+            "gpt-1": {"blimp": 72, "training_s": 60},
+            "bert-base": {"blimp": 68, "training_s": 400},
+            "why": "6,000 steps of 5 to 8 ms; 20,000 of 15 to 20 ms, for which one process makes the pairs",
+        },
+        lambda bench: {name: train(bench, name, "mini", (0,)) for name in ("gpt-1", "bert-base")},
+        trains=True,
+    ),
 )
 
 

@@ -5,8 +5,9 @@
 `padding`: the share of real tokens in the default pipeline's batches.  `training`: a step with 2 + 2 layers of the
 base model's shape, on batches of random sentences (padded) and on batches of like length (bucketed), against
 torch.nn.Transformer and transformers' Marian.  `beam`: beam search with 6 + 6 layers, beam 4, over 32 sentences of
-WMT's lengths, against Marian's `generate` with the same weights; weights that nobody trained end no sentence, so every
-hypothesis of both grows to the same length.  (Where sentences end, ours drops their rows.)  A ratio is the peer's time
+WMT's lengths, against Marian's `generate` and fairseq's generator with the same weights.  Weights that nobody trained
+end no sentence, so every hypothesis grows to the same length; with --trained RUN (transformer-base --tier smoke --set
+model.num_layers=6) sentences are searched that end, each where it does.  A ratio is the peer's time
 over ours within one repeat, and the median of the repeats counts: above 1 ours is faster.
 
 Multi30k's lengths are Multi30k's, its files from the mirror or the network.  WMT's are made: log-normal, a mean of 28
@@ -17,6 +18,7 @@ WMT's 4.5 million, so their batches hold more padding.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
@@ -145,24 +147,51 @@ def _in_turn(step: Callable[[Any], None], batches: list[Any]) -> Callable[[], No
     return lambda: step(next(turns))
 
 
-def beam(repeats: int, size: Any, vocabulary: int, sentences: int = 32, length: int = 40) -> dict[str, Any]:
-    """Both search ``length`` steps for every sentence, which is said of each in ``output_tokens``."""
+def random_weights(size: Any, vocabulary: int, sentences: int = 32) -> tuple[Any, list[list[int]]]:
+    """A model that nobody trained, which ends no sentence, and sources of WMT's lengths."""
+    import torch
+
+    from benchmarks.translation_sides import EOS
+    from reproductions.transformer.model import Transformer
+
+    torch.manual_seed(0)
+    lengths = [min(int(each), 60) for each in pairs_of("wmt", sentences, None).source_lengths()]
+    sources = [[*torch.randint(3, vocabulary, (length - 1,)).tolist(), EOS] for length in lengths]
+    return Transformer(size, vocabulary).eval(), sources
+
+
+def trained_weights(run: Path, sentences: int = 32) -> tuple[Any, list[list[int]]]:
+    """The model of a run on number words, and sentences that it has not seen, which it ends."""
+    from reproductions.engine import trained
+    from reproductions.run_directory import RunDirectory
+    from reproductions.tokenizers import bpe
+    from reproductions.transformer.corpus import Corpus
+    from reproductions.transformer.model import Transformer
+
+    found = trained.read(RunDirectory(run))
+    assert found.tokenizer is not None
+    tokenizer = bpe.load(found.tokenizer)
+    with tempfile.TemporaryDirectory() as scratch:
+        lines = list(Corpus(found.recipe.data, Path(scratch), None, lambda _: None).lines("test"))[:sentences]
+    model = Transformer(found.recipe.model, tokenizer.size)
+    found.fill(model)
+    return model, [[*ids, tokenizer.eos] for ids in tokenizer.encode([source for source, _ in lines])]
+
+
+def beam(repeats: int, model: Any, sources: list[list[int]], room: int) -> dict[str, Any]:
+    """At most ``room`` tokens out.  Without a length penalty, whose formulas differ: all look for the same."""
     import torch
 
     from benchmarks import translation_sides as sides
     from reproductions.attention.model import padding_mask
-    from reproductions.transformer.model import Transformer
     from reproductions.transformer.search import beam_search
 
-    torch.manual_seed(0)
-    model = Transformer(size, vocabulary).eval()
+    size, vocabulary, sentences = model.model, len(model.embedding.weight), len(sources)
     theirs = sides.marian_model(size, vocabulary).eval()
     sides.give_weights(model, theirs)
-    lengths = [min(int(each), 60) for each in pairs_of("wmt", sentences, None).source_lengths()]
-    source = torch.full((sentences, max(lengths)), sides.PAD)
-    for row, real in enumerate(lengths):
-        source[row, :real] = torch.randint(3, vocabulary, (real,))
-        source[row, real - 1] = sides.EOS
+    source = torch.full((sentences, max(map(len, sources))), sides.PAD)
+    for row, tokens in enumerate(sources):
+        source[row, : len(tokens)] = torch.tensor(tokens)
     mask = padding_mask(source, sides.PAD)
     with torch.inference_mode():
         target = torch.randint(3, vocabulary, (sentences, 7))
@@ -170,12 +199,12 @@ def beam(repeats: int, size: Any, vocabulary: int, sentences: int = 32, length: 
         other = theirs(input_ids=source, attention_mask=(source != 0).long(), decoder_input_ids=target).logits
         apart = float((mine - other).abs().max() / mine.std())
     assert apart < 1e-3, f"the two models differ by {apart} of their spread"
-    produced: dict[str, list[int]] = {}
+    written: dict[str, list[list[int]]] = {}
 
     def search() -> None:
-        limits = [length] * sentences
-        found = beam_search(model, source, mask, bos=sides.BOS, eos=sides.EOS, beam=4, alpha=0.6, max_lengths=limits)
-        produced["ours"] = [len(best[0].tokens) for best in found]
+        limits = [room] * sentences
+        found = beam_search(model, source, mask, bos=sides.BOS, eos=sides.EOS, beam=4, alpha=0.0, max_lengths=limits)
+        written["ours"] = [list(best[0].tokens) for best in found]
 
     def generate() -> None:
         with torch.inference_mode():
@@ -183,17 +212,27 @@ def beam(repeats: int, size: Any, vocabulary: int, sentences: int = 32, length: 
                 input_ids=source,
                 attention_mask=(source != 0).long(),
                 num_beams=4,
-                length_penalty=0.6,
-                max_new_tokens=length,
+                length_penalty=0.0,
+                max_new_tokens=room,
                 early_stopping=False,
             )
-        produced["transformers"] = [int((row[1:] > sides.EOS).sum()) for row in found]
+        written["transformers"] = [[token for token in row[1:].tolist() if token > sides.EOS] for row in found]
 
-    measured = compare(interleaved({"ours": search, "transformers": generate}, 1, repeats))
-    measured |= {"sentences": sentences, "logits_apart": apart, "bar": BARS["beam"]}
-    measured["output_tokens"] = {name: round(statistics.mean(many), 1) for name, many in produced.items()}
+    searches = {"ours": search, "transformers": generate}
+    with contextlib.suppress(ImportError):
+        searches["fairseq"] = sides.fairseq_search(model, source, room, written)
+    measured = compare(interleaved(searches, 1, repeats))
+    measured |= {"sentences": sentences, "logits_apart": apart, "bar": BARS["beam"], "at_most_tokens": room}
+    measured["output_tokens"] = {
+        name: round(statistics.mean(len(row) for row in rows), 1) for name, rows in written.items()
+    }
+    measured["same_output"] = {
+        name: sum(row == mine for row, mine in zip(rows, written["ours"], strict=True))
+        for name, rows in written.items()
+        if name != "ours"
+    }
     measured["reached"] = measured["ratio"]["transformers"] >= BARS["beam"]
-    print(f"beam      {'beam 4':<18} {measured}", flush=True)
+    print(f"beam      {measured}", flush=True)
     return measured
 
 
@@ -203,6 +242,7 @@ def main() -> int:
     arguments.add_argument("--data", type=Path, help="a mirror of the data (default: the network)")
     arguments.add_argument("--lengths", action="append", choices=_KINDS, help="of training: these only, recorded apart")
     arguments.add_argument("--repeats", type=int, default=7)
+    arguments.add_argument("--trained", type=Path, metavar="RUN", help="of beam: a run on number words, beside")
     arguments.add_argument("--pairs", type=int, default=100_000, help="how many pairs of WMT's lengths are made")
     arguments.add_argument("--tiny", action="store_true", help="a small model: to try the script, not to measure")
     arguments.add_argument("--out", type=Path, help="write records there")
@@ -226,7 +266,11 @@ def main() -> int:
         else:
             asked = "how many times faster is beam search than transformers' generate, on one CPU thread?"
             size = Model(num_layers=2 if chosen.tiny else 6, max_positions=512, **small)
-            found = beam(chosen.repeats, size, vocabulary)
+            room = 40
+            found = {"forced length": beam(chosen.repeats, *random_weights(size, vocabulary), room)}
+            if chosen.trained is not None:
+                model, sources = trained_weights(chosen.trained)
+                found["ending early"] = beam(chosen.repeats, model, sources, max(map(len, sources)) + 50)
         if chosen.out is not None:
             name = "-".join(("translation", question, *(chosen.lengths or () if question == "training" else ())))
             print(record.write(chosen.out, name, asked, {"measured": found, **details}))

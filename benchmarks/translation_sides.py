@@ -159,6 +159,70 @@ def give_weights(mine: Transformer, theirs: Any) -> None:
         rest(layer, other)
 
 
+def fairseq_search(mine: Transformer, source: Tensor, room: int, written: dict[str, Any]) -> Callable[[], None]:
+    """fairseq's generator over its transformer with our weights.  Raises ImportError where it is not installed.
+
+    It counts start and pad the other way round, and is asked to begin as ours does, which it would not by itself.
+    """
+    from fairseq.sequence_generator import SequenceGenerator
+
+    from benchmarks.gpu_training import fairseq_parts
+
+    model, words = fairseq_parts(mine.model, len(mine.embedding.weight))
+    give_fairseq_weights(mine, model)
+    model.eval()
+    generator = SequenceGenerator([model], words, beam_size=4, max_len_a=0, max_len_b=room, len_penalty=0.0)
+    sample = {
+        "net_input": {
+            "src_tokens": torch.where(source == PAD, words.pad(), source),
+            "src_lengths": (source != PAD).sum(dim=1),
+        }
+    }
+
+    def search() -> None:
+        with torch.inference_mode():
+            found = generator.generate([model], sample, bos_token=words.bos())
+        written["fairseq"] = [[token for token in row[0]["tokens"].tolist() if token > EOS] for row in found]
+
+    return search
+
+
+@torch.no_grad()
+def give_fairseq_weights(mine: Transformer, theirs: Any) -> None:
+    """Makes fairseq's transformer compute what ``mine`` does; the embeddings of its own pad token stay zero."""
+
+    def attention(mine: Any, other: Any) -> None:
+        q, k, v = mine.project_in.weight.chunk(3)
+        for projection, weight in ((other.q_proj, q), (other.k_proj, k), (other.v_proj, v)):
+            projection.weight.copy_(weight)
+            projection.bias.zero_()
+        other.out_proj.weight.copy_(mine.project_out.weight)
+        other.out_proj.bias.zero_()
+
+    def rest(mine: Any, other: Any) -> None:
+        other.fc1.load_state_dict(mine.feed_forward.expand.state_dict())
+        other.fc2.load_state_dict(mine.feed_forward.contract.state_dict())
+        other.self_attn_layer_norm.load_state_dict(mine.attention_norm.norm.state_dict())
+        other.final_layer_norm.load_state_dict(mine.feed_forward_norm.norm.state_dict())
+
+    rows = mine.embedding.weight.clone()
+    rows[[BOS, PAD]] = rows[[PAD, BOS]]
+    rows[BOS] = 0.0  # there it is the pad token
+    theirs.encoder.embed_tokens.weight.copy_(rows)
+    for side in (theirs.encoder, theirs.decoder):  # it counts positions from the one behind its pad token
+        side.embed_positions.weights[2 : 2 + len(mine.positions)] = mine.positions[
+            : len(side.embed_positions.weights) - 2
+        ]
+    for layer, other in zip(mine.encoder, theirs.encoder.layers, strict=True):
+        attention(layer.attention, other.self_attn)
+        rest(layer, other)
+    for layer, other in zip(mine.decoder, theirs.decoder.layers, strict=True):
+        attention(layer.attention, other.self_attn)
+        attention(layer.cross_attention, other.encoder_attn)
+        other.encoder_attn_layer_norm.load_state_dict(layer.cross_attention_norm.norm.state_dict())
+        rest(layer, other)
+
+
 def _plain_step(model: nn.Module, logits: Callable[[Batch], Tensor]) -> Step:
     optimizer = optimizers.build(_OPTIM, model)
 
