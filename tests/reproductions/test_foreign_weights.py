@@ -22,7 +22,7 @@ from reproductions.llama import opening
 from reproductions.run_files import sha256
 
 ROOT = Path(__file__).parents[2]
-NEW_TOKENS, PROMPTS = 32, 50
+NEW_TOKENS, PROMPTS = 20, 50
 QUESTION = (
     "Does a model that others trained and quantised, brought in from its GGUF file, write token for token what "
     "transformers writes with its own reading of the same file?"
