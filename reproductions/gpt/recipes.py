@@ -30,9 +30,13 @@ class Data:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``benchmarks`` are what the final weights are tried on besides the validation split; see evaluation.py."""
+    """``benchmarks`` are what the final weights are tried on besides the validation split; see evaluation.py.
+
+    ``sampled_batches``: besides the whole split, each validation takes so many random batches of it; see sampled.py.
+    """
 
     batch_tokens: int = 8192
+    sampled_batches: int = 0
     benchmarks: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
     sample_tokens: int = 100
@@ -285,6 +289,8 @@ _NANOGPT_PLACES = {
     "schedule.warmup_steps": "nanoGPT, config/train_shakespeare_char.py",
     "schedule.floor": "nanoGPT, config/train_shakespeare_char.py: min_lr",
     "train.max_steps": "nanoGPT, config/train_shakespeare_char.py",
+    "train.eval_every": "nanoGPT, config/train_shakespeare_char.py: eval_interval",
+    "evaluation.sampled_batches": "nanoGPT, config/train_shakespeare_char.py: eval_iters",
 }
 
 NANOGPT_FULL = Recipe(
@@ -304,7 +310,7 @@ NANOGPT_FULL = Recipe(
         precision="bf16-if-capable",
         compile="cuda",
     ),
-    evaluation=Evaluation(prompts=("\n", "ROMEO:"), sample_tokens=300),
+    evaluation=Evaluation(prompts=("\n", "ROMEO:"), sample_tokens=300, sampled_batches=200),
     needs=Needs(
         device="cuda", memory_gb=4, gpu_memory_gb=8, hours=0.05, download_gb=0.002, hardware="one H100 (predicted)"
     ),
@@ -318,10 +324,12 @@ NANOGPT_MINI = replace(
     tier="mini",
     model=replace(NANOGPT_FULL.model, num_layers=4, d_model=128, num_heads=4, context=64, dropout=0.0),
     data=replace(NANOGPT_FULL.data, tokens_per_batch=12 * 64, context=64),
-    train=Train(max_steps=2000, log_every=20, eval_every=500, sample_every=1000, checkpoint_every=250),
+    train=Train(max_steps=2000, log_every=20, eval_every=250, sample_every=1000, checkpoint_every=250),
+    evaluation=replace(NANOGPT_FULL.evaluation, sampled_batches=20),
     needs=Needs(memory_gb=1, hours=0.05, download_gb=0.002, hardware="one CPU core"),
     places={
         **_NANOGPT_PLACES,
+        "evaluation.sampled_batches": _LAPTOP,
         **dict.fromkeys(("model.num_layers", "model.d_model", "model.num_heads", "model.context"), _LAPTOP),
         **dict.fromkeys(("data.tokens_per_batch", "data.context", "train.max_steps"), _LAPTOP),
     },

@@ -19,15 +19,15 @@ from reproductions.gpt.sizes import Model
 _UNITS = {"characters": "character", "bytes": "byte", "bpe": "token", "gpt-2": "token"}
 
 Claims = Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]]
-"""Recipe and tier to the claims of claims.toml that its validation split is laid beside, by metric."""
+"""Recipe and tier to the claims of claims.toml that its validation split is laid beside, by what was measured."""
+
+_LAST, _SMALLEST = "last sampled loss", "smallest sampled loss"
 
 CLAIMS: Claims = {
-    ("nanogpt-char", "full"): {"loss": (f"{NANOGPT}:readme:shakespeare-char:gpu:val-loss",)},
+    ("nanogpt-char", "full"): {_SMALLEST: (f"{NANOGPT}:readme:shakespeare-char:gpu:val-loss",)},
     ("nanogpt-char", "mini"): {
-        "loss": (
-            "paperlab:mini:nanogpt-char:val-loss",
-            f"{NANOGPT}:readme:shakespeare-char:laptop:val-loss",
-        )
+        "loss": ("paperlab:mini:nanogpt-char:val-loss",),
+        _LAST: (f"{NANOGPT}:readme:shakespeare-char:laptop:val-loss",),
     },
     ("gpt-char", "mini"): {"loss": ("paperlab:mini:gpt-char:val-loss",)},
     ("gpt-2", "full"): {"loss": (f"{NANOGPT}:readme:openwebtext:gpt2-124M:val-loss",)},
@@ -70,6 +70,37 @@ def on_validation(
     }
     answers = claims.get((recipe.name, recipe.tier), {})
     return [{"claim": claim, **item} for item in (loss, bits) for claim in answers.get(str(item["metric"]), (None,))]
+
+
+def on_random_batches(
+    recipe: Recipe[Any, Data, Evaluation], losses: Sequence[float], windows: int, claims: Claims = CLAIMS
+) -> list[dict[str, Any]]:
+    """The last of the evaluations over random batches of ``windows``, and the smallest of all of them."""
+    batches, context = recipe.evaluation.sampled_batches, recipe.data.context
+    common = {
+        "task": "language modelling",
+        "dataset": recipe.data.dataset,
+        "split": "val",
+        "n": batches * windows * context,
+        "metric": "loss",
+        "unit": "nats",
+    }
+    protocol = {
+        "per": _UNITS[recipe.data.tokenizer],
+        "context": context,
+        "steps": recipe.train.max_steps,
+        "windows_per_batch": windows,
+    }
+    drawn = f"{batches} random batches"
+    answers = claims.get((recipe.name, recipe.tier), {})
+    found = []
+    for name, value, coverage in (
+        (_LAST, losses[-1], drawn),
+        (_SMALLEST, min(losses), f"smallest of the evaluations, each over {drawn}"),
+    ):
+        item = {**common, "value": value, "protocol": {**protocol, "coverage": coverage, "evaluations": len(losses)}}
+        found += [{"claim": claim, **item} for claim in answers.get(name, (None,))]
+    return found
 
 
 def on_benchmark(recipe: Recipe[Any, Data, Evaluation], measured: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,9 +16,10 @@ from reproductions.data.token_shards import TokenRow
 from reproductions.data.token_windows import Windows, WindowStream
 from reproductions.engine import generation, metrics
 from reproductions.engine.recipe import Recipe
-from reproductions.gpt import evaluation, scores
+from reproductions.gpt import evaluation, sampled, scores
 from reproductions.gpt.model import GPT
 from reproductions.gpt.recipes import Data, Evaluation
+from reproductions.gpt.sampled import Watched
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
 
@@ -42,6 +43,7 @@ class Task:
         self.data_home = data_home
         self.device = device
         self.seed = seed
+        self.watched: Watched | None = None
         self._log: Callable[[str], None] = lambda _: None
 
     def prepare(self, log: Callable[[str], None]) -> dict[str, Any]:
@@ -71,15 +73,23 @@ class Task:
             what = f"data.context is {wanted} and the model has {room} positions"
             raise InvalidInput(what, "set model.context to as much or more")
 
-    def batches(self, position: dict[str, Any] | None) -> WindowStream:
-        data = self.recipe.data
-        return WindowStream(
+    def batches(self, position: dict[str, Any] | None) -> WindowStream | Watched:
+        stream = WindowStream(
             self.train_row,
-            context=data.context,
-            batch_size=max(1, data.tokens_per_batch // data.context),
+            context=self.recipe.data.context,
+            batch_size=self._batch_size,
             seed=self.seed,
             position=position,
         )
+        if not self.recipe.evaluation.sampled_batches:
+            return stream
+        self.watched = Watched(stream, position)
+        return self.watched
+
+    @property
+    def _batch_size(self) -> int:
+        data = self.recipe.data
+        return max(1, data.tokens_per_batch // data.context)
 
     def loss(self, model: nn.Module, batch: Windows) -> tuple[Tensor, int, dict[str, Any]]:
         """Equation (1) of GPT-1, negated: nats summed over the next tokens.
@@ -92,7 +102,10 @@ class Task:
 
     @torch.inference_mode()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Loss per token over the whole validation split, every token once; bits per byte of its text beside it."""
+        """Loss per token over the whole validation split, every token once; bits per byte of its text beside it.
+
+        Where the recipe samples, the loss over random batches too.
+        """
         model.eval()
         nats, tokens = evaluation.row_loss(
             model,
@@ -101,11 +114,31 @@ class Task:
             batch_tokens=self.recipe.evaluation.batch_tokens,
             device=self.device,
         )
-        return {
+        found = {
             "val/loss": nats / tokens,
             "val/ppl": metrics.perplexity(nats / tokens),
             "val/bpb": metrics.bits_per_byte(nats, self.valid_row.text_bytes),
         }
+        if self.recipe.evaluation.sampled_batches:
+            found["val/sampled_loss"] = self._sampled(model)
+        return found
+
+    def _sampled(self, model: nn.Module) -> float:
+        """The loss over random batches that belong to where the training is, remembered with the others."""
+        taken = self.watched.taken if self.watched else 0
+        loss = sampled.estimate(
+            model,
+            self.valid_row,
+            context=self.recipe.data.context,
+            batch_size=self._batch_size,
+            batches=self.recipe.evaluation.sampled_batches,
+            seed=self.seed,
+            taken=taken,
+            device=self.device,
+        )
+        if self.watched:
+            self.watched.found[taken] = loss
+        return loss
 
     def samples(self, model: nn.Module, step: int) -> list[dict[str, Any]]:  # noqa: ARG002 - the same at every step
         """Continuations of the recipe's prompts, drawn with the same seed at every step."""
@@ -130,7 +163,11 @@ class Task:
 
     def evaluate(self, model: nn.Module) -> list[dict[str, Any]]:
         """The validation split, whole, and the recipe's benchmarks."""
-        found = scores.on_validation(self.recipe, self.validate(model), len(self.valid_row) - 1, self.claims)
+        values = self.validate(model)
+        found = scores.on_validation(self.recipe, values, len(self.valid_row) - 1, self.claims)
+        if "val/sampled_loss" in values:
+            losses = list(self.watched.found.values()) if self.watched else [values["val/sampled_loss"]]
+            found += scores.on_random_batches(self.recipe, losses, self._batch_size, self.claims)
         bench = evaluation.Bench(
             model=cast(evaluation.Reader, model),
             context=self.recipe.model.context,
