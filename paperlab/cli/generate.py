@@ -12,6 +12,8 @@ import typer
 from paperlab import settings
 from paperlab.cli import arguments, model_names, output, texts
 from paperlab.cli.run_names import Json
+from paperlab.runs import few_shot
+from paperlab.runs.few_shot import Prompt
 
 
 def generate(
@@ -30,6 +32,14 @@ def generate(
         list[Path] | None, typer.Option("--prompt-file", help="A file that is a prompt; without any, stdin is.")
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Each line of the files or of stdin is a prompt.")] = False,
+    examples: Annotated[
+        Path | None,
+        typer.Option("--examples", metavar="FILE", help="A task: JSON lines with context and completion."),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=0, max=10_000, metavar="K", help="Put K examples of the task before each prompt."),
+    ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, max=2**31, help="At most so many new tokens.")] = 50,
     temperature: Annotated[float, typer.Option(help="Below 1 the probable becomes more so; 0 is --greedy.")] = 1.0,
     top_k: Annotated[int, typer.Option(help="Draw from the so many most probable tokens; 0: from all.")] = 0,
@@ -54,13 +64,21 @@ def generate(
     """Write on from prompts with a trained language model.
 
     Shown is each prompt with what follows it; --json has text and tokens apart.  On a terminal control characters are
-    shown, not obeyed.
+    shown, not obeyed.  With --examples and --shots the model sees examples of a task before each prompt (GPT-3, section
+    2), other ones for each as --seed decides, and writes up to the end of one: docs/models.md has the file's format.
 
     Example: paperlab generate hf:gpt2 --prompt "The quick brown fox" --greedy --max-tokens 50
     """
+    if (examples is None) != (shots is None):
+        raise typer.BadParameter("--examples and --shots go together", param_hint="--shots")
     if stream and json_:
         raise typer.BadParameter("--json prints one object at the end", param_hint="--stream")
     prompts = texts.given(prompt, prompt_file, option="--prompt", by_line=lines)
+    task = None if examples is None else few_shot.read(examples)
+    read = [few_shot.Prompt(text, text, ()) for text in prompts]
+    if task is not None:
+        read = few_shot.prompts(task, prompts, shots or 0, seed)
+        stop = [*(stop or ()), task.delimiter]
     decoding = {
         "max_new_tokens": max_tokens,
         "temperature": 0.0 if greedy else temperature,
@@ -72,18 +90,28 @@ def generate(
     }
     model = model_names.opened(source, "generate", settings.load(), device=device, quiet=quiet or json_)
     if json_:
-        written = model_names.asked(model.model.write, prompts, batch=batch, **decoding)
-        output.write_json({**model_names.described(model), "decoding": decoding, "outputs": _objects(prompts, written)})
+        written = model_names.asked(model.model.write, [one.text for one in read], batch=batch, **decoding)
+        few = {} if task is None else {"examples": examples, "shots": shots}
+        outputs = _objects(read, written, show_examples=task is not None)
+        output.write_json({**model_names.described(model), "decoding": decoding, **few, "outputs": outputs})
         return
     show = _Page(prompts, live=sys.stdout.isatty() if stream is None else stream)
-    written = model_names.asked(model.model.write, prompts, batch=batch, on_text=show.add, **decoding)
+    texts_read = [one.text for one in read]
+    written = model_names.asked(model.model.write, texts_read, batch=batch, on_text=show.add, **decoding)
     show.finish([one.text for one in written])
 
 
-def _objects(prompts: Sequence[str], written: Sequence[Any]) -> list[dict[str, Any]]:
+def _objects(read: Sequence[Prompt], written: Sequence[Any], *, show_examples: bool) -> list[dict[str, Any]]:
+    """With examples, the lines of the file that stood before each prompt, in their order."""
     return [
-        {"prompt": prompt, "text": one.text, "tokens": list(one.tokens), "ended": one.ended}
-        for prompt, one in zip(prompts, written, strict=True)
+        {
+            "prompt": prompt.asked,
+            "text": one.text,
+            "tokens": list(one.tokens),
+            "ended": one.ended,
+            **({"examples": [example.line for example in prompt.examples]} if show_examples else {}),
+        }
+        for prompt, one in zip(read, written, strict=True)
     ]
 
 

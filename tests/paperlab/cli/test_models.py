@@ -120,6 +120,27 @@ def test_stop_strings_end_a_text(paperlab, run):
     assert cut["ended"] == "stop"
 
 
+def test_examples_stand_before_each_prompt_and_the_text_ends_where_one_would(paperlab, run, tmp_path):
+    examples = [{"context": letter, "completion": " =>"} for letter in "rstu"]
+    (tmp_path / "task.jsonl").write_text("".join(json.dumps(each) + "\n" for each in examples))
+    asked = ("generate", run.name, "--greedy", "--max-tokens", "4")
+    prompts = ("--prompt", "a", "--prompt", "b")
+    few = (*asked, *prompts, "--examples", "task.jsonl", "--shots", "2")
+    found = paperlab(*few, "--json").json
+    assert (found["shots"], found["decoding"]["stop"]) == (2, ["\n"])
+    for one in found["outputs"]:
+        before = "".join(f"{examples[n - 1]['context']} =>\n" for n in one["examples"])
+        (alone,) = outputs(paperlab(*asked, "--prompt", before + one["prompt"], "--stop", "\n", "--json"))
+        assert (alone["text"], alone["tokens"]) == (one["text"], one["tokens"])
+    assert found["outputs"][0]["examples"] != found["outputs"][1]["examples"]
+    assert paperlab(*few).out == "".join(
+        f"== {n} of 2 ==\n{one['prompt']}{one['text']}\n" for n, one in enumerate(found["outputs"], start=1)
+    )
+    assert paperlab(*asked, *prompts, "--shots", "2").code == 2
+    assert paperlab(*asked, *prompts, "--examples", "task.jsonl").code == 2
+    assert paperlab(*few[:-1], "9").code == 3
+
+
 def test_control_characters_are_shown_and_not_obeyed():
     assert output.harmless("a\x1b[2J\r\tb\n\x9b\u202ec\x7f") == "a␛[2J␍\tb\n\ufffd\ufffdc␡"
 
