@@ -36,6 +36,8 @@ METRICS: dict[str, tuple[str, str]] = {
 """Title and unit by the last part of a metric's name; their order is the order of the panels."""
 
 _GRID = "rgba(128, 128, 128, 0.18)"
+_DASHES = ("solid", "dash", "dot", "dashdot")
+"""Of curves that are laid over each other: two runs' colours can be near, and not everybody tells colours apart."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,14 @@ def overlay(
     members: dict[str, list[tuple[Curve, Sequence[float]]]] = {}
     for curve, x in drawn:
         members.setdefault(groups[curve.run_id] if groups else curve.run_id, []).append((curve, x))
-    for name, group in members.items():
+    for at, (name, group) in enumerate(members.items()):
+        dash = _DASHES[at % len(_DASHES)]
         if len(group) > 1:
-            _band(figure, name, group)
+            _band(figure, name, group, dash)
             continue
         curve, x = group[0]
         label = _token(curve.run_id) if groups is None else name
-        figure.add_trace(_line(x, curve.values, label, colour(curve.run_id)))
+        figure.add_trace(_line(x, curve.values, label, colour(curve.run_id), dash))
     shown = sum(len(curve.values) for curve, _ in drawn)
     total = sum(curve.recorded or len(curve.values) for curve, _ in drawn)
     note = f"shown {shown:,} of {count(total, 'point')} of {count(len(drawn), 'run')}"
@@ -187,19 +190,19 @@ def overlay(
     return figure
 
 
-def _line(x: Sequence[float], y: Sequence[float], label: str, shade: str) -> Any:
+def _line(x: Sequence[float], y: Sequence[float], label: str, shade: str, dash: str) -> Any:
     return go.Scatter(
         x=list(x),
         y=list(y),
         mode="lines+markers" if len(x) <= 60 else "lines",
         name=safe(label),
-        line={"color": shade, "width": 1.8},
+        line={"color": shade, "width": 1.8, "dash": dash},
         marker={"size": 5},
         hovertemplate="%{x:,} · %{y:.5g}<extra>%{fullData.name}</extra>",
     )
 
 
-def _band(figure: Any, name: str, group: Sequence[tuple[Curve, Sequence[float]]]) -> None:
+def _band(figure: Any, name: str, group: Sequence[tuple[Curve, Sequence[float]]], dash: str) -> None:
     """The mean of the seeds, and from the least to the greatest of them, where all have been."""
     grid = list(group[0][1])
     end = min(x[-1] for _, x in group if x)
@@ -220,7 +223,7 @@ def _band(figure: Any, name: str, group: Sequence[tuple[Curve, Sequence[float]]]
         )
     )
     means = [sum(column) / len(column) for column in columns]
-    figure.add_trace(_line(grid, means, f"{name}, {count(len(group), 'seed')}", shade))
+    figure.add_trace(_line(grid, means, f"{name}, {count(len(group), 'seed')}", shade, dash))
 
 
 def _at(x: Sequence[float], y: Sequence[float], place: float) -> float:

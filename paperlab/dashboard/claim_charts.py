@@ -76,6 +76,7 @@ def forest(rows: Sequence[ForestRow], title: str = "Measured against reported") 
             )
         )
     lay_out(figure, safe(title), height=130 + 30 * max(len(rows), 1))
+    figure.update_layout(showlegend=True)
     figure.update_xaxes(title_text="measured − reported, in tolerances (grey: within tolerance)", zeroline=False)
     figure.update_yaxes(
         tickmode="array",
@@ -153,6 +154,7 @@ def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | 
     """Quality against device hours, intervals over the seeds, and the line of what nothing beats for less."""
     figure = go.Figure()
     drawn = [each for each in standings if each.device_hours]
+    few = len(drawn) <= _ALL_NAMED
     for unit in dict.fromkeys(each.cost_unit for each in drawn):
         group = [each for each in drawn if each.cost_unit == unit]
         figure.add_trace(
@@ -161,7 +163,8 @@ def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | 
                 y=[each.mean for each in group],
                 mode="markers+text",
                 name=unit,
-                text=[safe(shortened(each.label, 40)) for each in group],
+                text=[safe(shortened(each.label, 40)) if each.best_for_cost or few else "" for each in group],
+                customdata=[safe(each.label) for each in group],
                 textposition="top center",
                 marker={"size": 11, "symbol": "circle" if unit == "GPU-hours" else "diamond"},
                 error_y={
@@ -170,7 +173,7 @@ def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | 
                     "array": [each.interval[1] - each.mean if each.interval else 0.0 for each in group],
                     "arrayminus": [each.mean - each.interval[0] if each.interval else 0.0 for each in group],
                 },
-                hovertemplate="%{text}<br>%{y:.5g} for %{x:.3g} " + unit + "<extra></extra>",
+                hovertemplate="%{customdata}<br>%{y:.5g} for %{x:.3g} " + unit + "<extra></extra>",
             )
         )
         best = sorted((each for each in group if each.best_for_cost), key=lambda each: each.device_hours or 0.0)
@@ -190,6 +193,9 @@ def pareto(standings: Sequence[Standing], quality: str, lower_is_better: bool | 
     figure.update_yaxes(title_text=safe(quality), autorange="reversed" if lower_is_better else True)
     figure.update_layout(showlegend=True)
     return figure
+
+
+_ALL_NAMED = 6  # of more, only those on the line have their names beside them: the others' would lie over each other
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def table(rows: Sequence[JudgedClaim]) -> None:
             "Verdict": [badge(item.verdict.kind) for item in rows],
             "Seeds": [seeds(item.verdict) for item in rows],
             "Why": [escape(item.verdict.reason) for item in rows],
-            "Runs": [run_links(item.verdict) for item in rows],
+            "Runs": [links.runs_in_cell(item.verdict.run_ids) for item in rows],
         },
         hide_index=True,
         border="horizontal",
@@ -86,10 +86,6 @@ def seeds(verdict: Verdict) -> str:
     if not verdict.run_ids:
         return "–"
     return f"{verdict.seeds}" + (f" (+{verdict.seeds_needed})" if verdict.seeds_needed else "")
-
-
-def run_links(verdict: Verdict) -> str:
-    return " ".join(links.in_cell("run", run_id.rpartition("-")[2], id=run_id) for run_id in verdict.run_ids)
 
 
 def forest(judged: Iterable[JudgedClaim]) -> None:

@@ -5,6 +5,7 @@ They move within the browser tab, so that "back" leads back, and keep what they 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -34,6 +35,13 @@ def run(run_id: str, label: str | None = None) -> None:
 def in_cell(page: str, label: str, **state: str) -> str:
     """The same as Markdown, for a cell of a table.  Streamlit opens these in a new tab."""
     return f"[{escape(label, _LABEL)}]({page}?{urlencode(state)})"
+
+
+def runs_in_cell(run_ids: Sequence[str], shown: int = 6) -> str:
+    """Runs as Markdown for a cell, by the ends of their ids: the newest ones, and how many there are besides."""
+    newest = [in_cell("run", run_id.rpartition("-")[2], id=run_id) for run_id in sorted(run_ids, reverse=True)[:shown]]
+    more = len(run_ids) - len(newest)
+    return " ".join([*newest, *([f"and {more:,} more"] if more else [])])
 
 
 def outside(url: str, label: str) -> str:

@@ -12,8 +12,9 @@ from paperlab.store.queue import Entry
 from reproductions.registry import ReproductionError
 
 WORKER = "paperlab queue run"
+LIST = "paperlab queue ls"
 
-_SHOWN = 20
+_SHOWN = 8
 _STATES = {store.RUNNING: ":blue[▶ in training]", store.WAITING: ":gray[… waiting]"}
 
 
@@ -30,7 +31,8 @@ def show() -> None:
         st.code(WORKER, language=None)
     for entry in entries[:_SHOWN]:
         _line(entry)
-    st.caption(f"shown {min(len(entries), _SHOWN)} of {count(len(entries), 'entry', 'entries')}")
+    rest = f"; all of them: {LIST}" if len(entries) > _SHOWN else ""
+    st.caption(f"shown {min(len(entries), _SHOWN)} of {count(len(entries), 'entry', 'entries')}{rest}")
 
 
 def _line(entry: Entry) -> None:

@@ -21,6 +21,8 @@ _AGAINST = {"step": "step", "tokens": "tokens", "FLOPs": "FLOPs", "time": "hours
 _TOKENS = "train/tokens"
 _FIRST = ("val/loss", "train/loss")
 _KEYS_SHOWN = 60
+_CHARACTERS = 320
+"""Of one key's values together, so that twelve runs fit on a screen."""
 
 
 def render() -> None:
@@ -94,33 +96,41 @@ def _measured(found: Comparison, runs: Sequence[Run]) -> None:
     if not found.rows:
         st.caption("Nothing was measured by them yet.")
         return
-    table: dict[str, list[str]] = {"Quantity": [escape(row.name, 160) for row in found.rows]}
+    table: dict[str, list[str]] = {"Quantity": [_quantity(row) for row in found.rows]}
     for at, run in enumerate(runs):
         table[escape(_short(run.id))] = [_value(row, at) for row in found.rows]
-    table["Difference from the first"] = [escape(_difference(row)) for row in found.rows]
     st.table(table, hide_index=True, border="horizontal")
-    st.caption("A difference is tested over the seeds that both recipes ran, in pairs; one pair decides nothing.")
-
-
-def _value(row: Row, at: int) -> str:
-    value, step = row.values[at], row.steps[at]
-    return escape(
-        number(value, row.unit) + (f" at step {step:,}" if value is not None and step is not None else ""), 120
+    st.caption(
+        "After a value: its difference from the first run's; where both recipes ran the same seeds, the mean of the "
+        "pairs with Student's p. Without a p nothing is decided: one pair shows no spread."
     )
 
 
-def _difference(row: Row) -> str:
+def _quantity(row: Row) -> str:
+    """What is measured, in which unit, where in the training, and why it can't be subtracted where it can't."""
+    steps = {step for step in row.steps if step is not None}
+    unit = f", {escape(row.unit, 60)}" if row.unit else ""
+    said = escape(row.name, 160) + unit + (f", step {steps.pop():,}" if len(steps) == 1 else "")
     if row.protocol_differs:
-        return f"not comparable: {', '.join(row.protocol_differs)}"
-    said = []
-    for difference, test in zip(row.differences, row.tests, strict=True):
-        if difference is None:
-            said.append("–")
-        elif test is None or test.p is None:
-            said.append(f"{difference:+.4g} (no spread of seeds)")
-        else:
-            said.append(f"{test.mean:+.4g} over {count(len(test.seeds), 'seed')}, p = {test.p:.2g}")
-    return "; ".join(said)
+        said += f" :orange[{escape('not comparable: ' + ', '.join(row.protocol_differs))}]"
+    return said
+
+
+def _value(row: Row, at: int) -> str:
+    """One run's value and how it differs from the first run's; short, for twelve of them stand beside each other."""
+    value, step = row.values[at], row.steps[at]
+    if value is None:
+        return "–"
+    several = len({each for each in row.steps if each is not None}) > 1
+    said = escape(number(value) + (f" at step {step:,}" if several and step is not None else ""))
+    return said + (f" :gray[{escape(_difference(row, at - 1))}]" if at and row.differences[at - 1] is not None else "")
+
+
+def _difference(row: Row, at: int) -> str:
+    difference, test = row.differences[at], row.tests[at]
+    if test is None or test.p is None:
+        return f"{difference:+.4g}"
+    return f"{test.mean:+.4g} ({count(len(test.seeds), 'seed')}, p = {test.p:.2g})"
 
 
 def _differing(found: Comparison, runs: Sequence[Run]) -> None:
@@ -131,13 +141,13 @@ def _differing(found: Comparison, runs: Sequence[Run]) -> None:
     shown = found.differing[:_KEYS_SHOWN]
     table: dict[str, list[str]] = {"Key": [escape(each.key, 160) for each in shown]}
     for at, run in enumerate(runs):
-        table[escape(_short(run.id))] = [_cell(each.values[at]) for each in shown]
+        table[escape(_short(run.id))] = [_cell(each.values[at], _CHARACTERS // len(runs)) for each in shown]
     st.table(table, hide_index=True, border="horizontal")
     st.caption(f"shown {len(shown)} of {count(len(found.differing), 'key')} that differ; {found.agreeing:,} agree")
 
 
-def _cell(value: Any) -> str:
-    return "–" if value is None else escape(str(value), 160)
+def _cell(value: Any, limit: int) -> str:
+    return "–" if value is None else escape(str(value), limit)
 
 
 def _short(run_id: str) -> str:

@@ -77,7 +77,7 @@ def _own(table: Table, limits: Limits, at: int) -> None:
             "Cost": [_cost(each) for each in fitting],
             "Memory": [number(each.peak_memory / 1e9, "GB") if each.peak_memory else "–" for each in fitting],
             "Note": [escape(each.unranked or ("nothing as good for less" * each.best_for_cost)) for each in fitting],
-            "Runs": [" ".join(links.in_cell("run", i.rpartition("-")[2], id=i) for i in e.run_ids) for e in fitting],
+            "Runs": [links.runs_in_cell(each.run_ids) for each in fitting],
         },
         hide_index=True,
         border="horizontal",

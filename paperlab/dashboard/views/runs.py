@@ -18,6 +18,7 @@ TITLE = "Runs"
 
 _PER_PAGE = 50
 _MOST_COMPARED = 12
+_ID_WIDTH = 320  # pixels: the end of an id tells what it is
 _MARKS = {
     RunStatus.RUNNING: "▶ running",
     RunStatus.FINISHED: "✔ finished",
@@ -82,9 +83,12 @@ def _table(page: data.RunPage, now: datetime) -> list[Run]:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "run": st.column_config.LinkColumn(display_text=r"id=(.+)$", width="medium"),
-            "done": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="percent"),
-            "training loss": st.column_config.LineChartColumn(help="train/loss over the run, each on its own scale"),
+            "run": st.column_config.LinkColumn(display_text=r"id=(.+)$", width=_ID_WIDTH),
+            "state": st.column_config.TextColumn(width=105),
+            "done": st.column_config.ProgressColumn(width=110, min_value=0.0, max_value=1.0, format="percent"),
+            "training loss": st.column_config.LineChartColumn(
+                width=130, help="train/loss over the run, each on its own scale"
+            ),
             "validation loss": st.column_config.NumberColumn(format="%.4f", help="val/loss, the newest"),
         },
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paperlab.dashboard import charts
+from paperlab.dashboard import charts, links
 from paperlab.dashboard.charts import Curve
 from tests.paperlab.dashboard import filled
 from tests.paperlab.dashboard.test_views import said
@@ -79,3 +79,20 @@ def test_seeds_of_one_recipe_are_a_mean_in_a_band():
     assert list(mean.y) == [5.0, 3.0]
     assert "2 seeds" in mean.name
     assert list(alone.y) == [9.0, 9.0]
+
+
+def test_twelve_runs_laid_over_each_other_differ_in_more_than_their_colour():
+    curves = [charts.Curve(f"run-{n}", "val/loss", [1, 2], [0.0, 1.0], [2.0, 1.0]) for n in range(12)]
+    figure = charts.overlay(curves, {each.run_id: [1.0, 2.0] for each in curves}, against="step")
+    drawn = [(trace.line.dash, trace.line.color) for trace in figure.data]
+    assert len(set(drawn)) == 12
+    assert len({dash for dash, _ in drawn[:4]}) == 4
+
+
+def test_a_cell_names_the_newest_of_very_many_runs():
+    ids = [f"2026112{day}-transformer-base-{day:04x}" for day in range(1, 10)]
+    text = links.runs_in_cell(ids)
+    assert text.count("](run?id=") == 6
+    assert text.startswith("[0009](run?id=20261129-")
+    assert text.endswith(" and 3 more")
+    assert "more" not in links.runs_in_cell(ids[:2])
