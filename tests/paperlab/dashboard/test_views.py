@@ -13,7 +13,7 @@ from paperlab.library import landmarks
 from paperlab.library.database import open_or_create
 from tests.paperlab.dashboard import filled
 
-LANDMARKS = len(landmarks.shipped())
+LANDMARKS = len({paper.arxiv_id for paper in landmarks.shipped()})
 PAGES = tuple(address for pages in main.PAGES.values() for _, address in pages)
 
 
