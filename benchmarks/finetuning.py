@@ -29,14 +29,14 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import record  # noqa: E402 - the checkout need not be installed
 
 SETS = {
-    "sst-2": (250, 64),
-    "cola": (250, 64),
-    "mrpc": (80, 64),
-    "rte": (60, 64),
-    "sts-b": (120, 64),
-    "movies": (60, 128),
+    "sst-2": (300, 64),
+    "cola": (300, 64),
+    "mrpc": (110, 64),
+    "rte": (70, 64),
+    "sts-b": (180, 64),
+    "movies": (100, 128),
 }
-"""Steps of 32 examples, and the tokens that a row may have: what half an hour of one core is enough for."""
+"""Steps of 32 examples, and the tokens that a row may have: one to two epochs, half an hour of one core in all."""
 ARMS = {"pre-trained": "parent", "scratch": "scratch"}
 RATES = ("3e-4", "1e-3")
 CHOSEN_ON = "sst-2"
