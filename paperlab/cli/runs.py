@@ -263,6 +263,7 @@ def _write(
         ("path", run.path),
         ("recipe", f"{run.recipe}, tier {run.tier}, seed {run.seed}"),
         ("overrides", " ".join(f"{key}={value}" for key, value in run.overrides.items()) or "none"),
+        *([("parent", parent.get("run") or parent.get("model"))] if (parent := provenance.get("parent")) else []),
         ("step", run.step if run.max_steps is None else f"{run.step} of {run.max_steps}"),
         ("attempts", run.attempts),
         ("began", run.created_at),
