@@ -4,11 +4,11 @@ GPT-1: "Improving Language Understanding by Generative Pre-Training" (2018), sec
 BERT: "BERT: Pre-training of Deep Bidirectional Transformers ..." (arXiv 1810.04805), sections 3.2 and 4.1.
 LoRA: "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685), sections 4.1 and 4.2, equation (3).
 
-The Transformers are those of ``reproductions/gpt`` and ``reproductions/bert``; how texts become their inputs (GPT-1,
+The Transformers are those of ``reproductions/gpt``, ``llama`` and ``bert``; how texts become their inputs (GPT-1,
 Figure 1; BERT, Figure 4) is in ``inputs.py``.
 
 Shapes: B examples, R rows of tokens (B, or 2 B where both orders of a pair are read), T tokens, D d_model, C outputs, N
-predicted tokens, I inputs and O outputs of a matrix, P adapted parts of it, r the rank.
+predicted tokens, I inputs and O outputs of a matrix, r the rank.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from reproductions.bert.model import BERT
 from reproductions.finetuning.inputs import Inputs
 from reproductions.gpt.loss import next_token_loss
 from reproductions.gpt.model import GPT
+from reproductions.llama.model import Llama
 
 
 class Predicted(NamedTuple):
@@ -40,7 +41,7 @@ class GPTClassifier(nn.Module):
     3.2): the last ones of the embedding matrix (``grow_embedding``).  Section 4.1: dropout "to the classifier".
     """
 
-    def __init__(self, gpt: GPT, outputs: int, dropout: float, auxiliary: float) -> None:
+    def __init__(self, gpt: GPT | Llama, outputs: int, dropout: float, auxiliary: float) -> None:
         super().__init__()
         self.auxiliary = auxiliary  # lambda
         self.gpt = gpt
@@ -88,7 +89,7 @@ def objective(predicted: Predicted, labels_B: Tensor, auxiliary: float) -> tuple
 
 
 @torch.no_grad()
-def grow_embedding(gpt: GPT, more: int, std: float) -> None:
+def grow_embedding(gpt: GPT | Llama, more: int, std: float) -> None:
     """Puts ``more`` rows behind the embedding matrix: section 3.3, "randomly initialized start and end tokens"."""
     old = gpt.tokens.weight
     new = torch.empty(more, old.shape[1], dtype=old.dtype, device=old.device).normal_(std=std)
@@ -127,42 +128,37 @@ class LowRank(nn.Module):
     """h = W_0 x + (alpha / r) B A x, equation (3) of LoRA: W_0 is frozen, A and B are trained.
 
     ``base`` may hold several of the paper's matrices, one above the other, as our projections to queries, keys and
-    values do: ``parts`` of ``of`` are adapted, each with its own A (P, r, I) and B (P, O / of, r).
-    (..., I) -> (..., O).
+    values do: ``parts`` are the (first row, rows) of those that are adapted, each with an A (r, I) and a B (rows, r) of
+    its own.  (..., I) -> (..., O).
     """
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: float, parts: Sequence[int] = (0,), of: int = 1) -> None:
+    def __init__(self, base: nn.Linear, rank: int, alpha: float, parts: Sequence[tuple[int, int]]) -> None:
         super().__init__()
-        self.base, self.of, self.scale = base, of, alpha / rank
-        self.register_buffer("parts", torch.tensor(parts, device=base.weight.device), persistent=False)
+        self.base, self.parts, self.scale = base, tuple(parts), alpha / rank
         for parameter in base.parameters():
             parameter.requires_grad = False
-        like = base.weight
         # Section 4.1: "a random Gaussian initialization for A and zero for B, so dW = BA is zero at the beginning".
-        self.a = nn.Parameter(like.new_empty(len(parts), rank, base.in_features))
-        self.b = nn.Parameter(like.new_zeros(len(parts), base.out_features // of, rank))
-        nn.init.normal_(self.a, std=base.in_features**-0.5)  # the paper names no width
+        new = base.weight.new_empty
+        self.a = nn.ParameterList(nn.Parameter(new(rank, base.in_features)) for _ in parts)
+        self.b = nn.ParameterList(nn.Parameter(torch.zeros_like(new(rows, rank))) for _, rows in parts)
+        for a in self.a:
+            nn.init.normal_(a, std=base.in_features**-0.5)  # the paper names no width
 
     def forward(self, x: Tensor) -> Tensor:
-        h_xO: Tensor = self.base(x)
-        low = torch.einsum("...i,pri->...pr", x, self.a)
-        delta = torch.einsum("...pr,por->...po", low, self.b) * self.scale
-        h_xPo = h_xO.view(*h_xO.shape[:-1], self.of, -1)
-        return h_xPo.index_add(-2, self.get_buffer("parts"), delta).flatten(-2)
+        h: Tensor = self.base(x)
+        for (first, rows), a, b in zip(self.parts, self.a, self.b, strict=True):
+            delta = self.scale * F.linear(F.linear(x, a), b)
+            h = h + F.pad(delta, (first, self.base.out_features - first - rows))
+        return h
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
         """W = W_0 + (alpha / r) B A, which "we can explicitly compute and store": no latency (section 4.1)."""
-        delta_POI = torch.einsum("por,pri->poi", self.b, self.a) * self.scale
-        weight = self.base.weight.view(self.of, -1, self.base.in_features)
-        self.base.weight.copy_(weight.index_add(0, self.get_buffer("parts"), delta_POI).flatten(0, 1))
+        for (first, rows), a, b in zip(self.parts, self.a, self.b, strict=True):
+            self.base.weight[first : first + rows] += self.scale * b @ a
         for parameter in self.base.parameters():
             parameter.requires_grad = True
         return self.base
-
-
-PARTS = {"query": 0, "key": 1, "value": 2}
-"""Of our projections to all three."""
 
 
 def adapt(transformer: nn.Module, rank: int, alpha: float, matrices: Sequence[str] = ("query", "value")) -> None:
@@ -175,7 +171,10 @@ def adapt(transformer: nn.Module, rank: int, alpha: float, matrices: Sequence[st
     for module in list(transformer.modules()):
         linear = getattr(module, "project_in", None)
         if isinstance(linear, nn.Linear):
-            module.project_in = LowRank(linear, rank, alpha, [PARTS[name] for name in matrices], of=len(PARTS))
+            # Rows of queries, keys and values: thirds, but for LLaMA's grouped queries.
+            query, key, value = getattr(module, "rows", None) or [linear.out_features // 3] * 3
+            parts = {"query": (0, query), "key": (query, key), "value": (query + key, value)}
+            module.project_in = LowRank(linear, rank, alpha, [parts[name] for name in matrices])
 
 
 def merge(transformer: nn.Module) -> None:

@@ -25,39 +25,33 @@ from typing import Any
 
 import torch
 
-from reproductions.bert import hf as bert_hf
+from reproductions.bert import opening as bert_opening
 from reproductions.bert.model import BERT
 from reproductions.data import hub
-from reproductions.data.corpus import Corpus
 from reproductions.engine import hf as files
 from reproductions.engine import trained
-from reproductions.gpt import hf as gpt_hf
 from reproductions.gpt import opening as gpt_opening
 from reproductions.gpt.model import GPT
+from reproductions.llama import opening as llama_opening
+from reproductions.llama.model import Llama
 from reproductions.registry import InvalidInput, NotReady
 from reproductions.run_directory import RunDirectory, run_folders
 from reproductions.run_files import sha256
-from reproductions.tokenizers import byte_level, character, wordpiece
-from reproductions.tokenizers.byte import ByteTokenizer
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
 
 NONE = "none"
 HUB_PREFIX = "hf:"
-_FAMILIES: Mapping[str, type[GPT] | type[BERT]] = {"gpt": GPT, "bert": BERT}
-_LOADERS: Mapping[str, Callable[[Path], TextTokenizer]] = {
-    "characters": character.load,
-    "bpe": byte_level.load,
-    "gpt-2": byte_level.load,
-    "wordpiece": wordpiece.load,
-    "bert": wordpiece.load,
-}
+_OPENINGS: Mapping[str, Any] = {"gpt": gpt_opening, "llama": llama_opening, "bert": bert_opening}
+_OF_TYPE = {"gpt2": "gpt", "llama": "llama", "bert": "bert"}
+"""The reproduction that reads a model_type of config.json."""
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Parent:
     """``model`` has the weights, on the CPU; ``record`` has "sha256" of their file among other facts."""
 
-    model: GPT | BERT
+    model: GPT | Llama | BERT
     tokenizer: TextTokenizer
     record: Mapping[str, Any]
 
@@ -87,7 +81,7 @@ def _by_id(word: str, runs_dir: Path, log: Callable[[str], None]) -> RunDirector
     if (runs_dir / word / "run.json").is_file():
         return RunDirectory(runs_dir / word)
     named = [RunDirectory(path) for path in run_folders(runs_dir) if word in path.name] if runs_dir.is_dir() else []
-    alike = [run for run in named if (run.path / "run.json").is_file() and run.run.get("reproduction") in _FAMILIES]
+    alike = [run for run in named if (run.path / "run.json").is_file() and run.run.get("reproduction") in _OPENINGS]
     finished = [run for run in alike if run.result is not None]
     if not finished:
         held = f"{alike[-1].id} is not finished" if alike else f"no finished run in {runs_dir} is called so"
@@ -104,16 +98,12 @@ def _of_run(
     run: RunDirectory, chosen: Path | None, home: Path, mirror: str | None, log: Callable[[str], None]
 ) -> Parent:
     found = trained.read(run, chosen)
-    family = _FAMILIES.get(found.recipe.reproduction)
-    if family is None:
+    if found.recipe.reproduction not in _OPENINGS:
         what = f"{run.id} is a run of {found.recipe.reproduction}, which is not fine-tuned here"
-        raise InvalidInput(what, f"take one of {' or '.join(_FAMILIES)}")
+        raise InvalidInput(what, f"take one of {', '.join(_OPENINGS)}")
     if run.result is None:
         log(f"{run.id} is not finished: its weights are those of step {found.step} of {found.max_steps}")
-    tokenizer = _tokenizer(found, home / "data", mirror, log)
-    found.check_tokenizer(tokenizer.sha256)
-    model = family(found.recipe.model, tokenizer.size)
-    found.fill(model)
+    opened = _OPENINGS[found.recipe.reproduction].open_run(found, home / "data", mirror=mirror, log=log, device=_CPU)
     state = json.loads((found.checkpoint / "state.json").read_bytes())
     record = {
         "run": run.id,
@@ -123,19 +113,7 @@ def _of_run(
         "step": found.step,
         "sha256": state["files"]["model.safetensors"]["sha256"],
     }
-    return Parent(model, tokenizer, record)
-
-
-def _tokenizer(
-    found: trained.Trained, data_home: Path, mirror: str | None, log: Callable[[str], None]
-) -> TextTokenizer:
-    """The one that the run kept, or else made anew from its text."""
-    kind = found.recipe.data.tokenizer
-    if kind == "bytes":
-        return ByteTokenizer()
-    if found.tokenizer is None:
-        return Corpus(found.recipe.data, data_home, mirror, log).tokenizer()
-    return _LOADERS[kind](found.tokenizer)
+    return Parent(opened.model, opened.tokenizer, record)
 
 
 def _of_hub(name: str, home: Path, mirror: str | None, log: Callable[[str], None]) -> Parent:
@@ -157,25 +135,15 @@ def _of_folder(folder: Path, word: str) -> Parent:
     """A folder in Hugging Face's format."""
     config = files.read_config(folder)
     _check_type(config)
-    weights = sorted(folder.glob("model*.safetensors"))
-    model: GPT | BERT
-    tokenizer: TextTokenizer
-    if config["model_type"] == "gpt2":
-        writer = gpt_opening.open_folder(folder, device=torch.device("cpu"))
-        model, tokenizer = writer.model, writer.tokenizer
-    else:
-        if not (folder / "vocab.txt").is_file():
-            raise InvalidInput(f"{folder} has no tokenizer", "a BERT has vocab.txt")
-        model, tokenizer = bert_hf.load(folder), wordpiece.load(folder / "vocab.txt")
-    hashes = [sha256(path) for path in weights]
-    return Parent(model, tokenizer, {"model": word, "sha256": hashes[0] if len(hashes) == 1 else hashes})
+    opened = _OPENINGS[_OF_TYPE[config["model_type"]]].open_folder(folder, device=_CPU)
+    hashes = [sha256(path) for path in sorted(folder.glob("model*.safetensors"))]
+    return Parent(opened.model, opened.tokenizer, {"model": word, "sha256": hashes[0] if len(hashes) == 1 else hashes})
 
 
 def _check_type(config: Mapping[str, Any]) -> None:
-    if config.get("model_type") == "bert":
-        bert_hf.model_of(config)
-    else:
-        gpt_hf.model_of(config)  # refuses what is no gpt2
+    if config.get("model_type") not in _OF_TYPE:
+        what = f'config.json is of model_type "{config.get("model_type")}"'
+        raise InvalidInput(what, f"those that can be fine-tuned: {', '.join(_OF_TYPE)}")
 
 
 def _hub_cache() -> Path:

@@ -242,7 +242,7 @@ def _full(recipes: list[AnyRecipe], dataset: str) -> AnyRecipe:
 
 
 _SMOKES = [
-    _smoke(_full(_GPT_1, "cola"), "python-sentences", lr=2e-3, steps=1200, vocabulary=2048),
+    _smoke(_full(_GPT_1, "cola"), "python-sentences", lr=1e-3, steps=900, vocabulary=2048),
     _smoke(_full(_BERT, "sst-2"), "python-lines", lr=5e-4, steps=400, vocabulary=1024),
 ]
 

@@ -145,7 +145,7 @@ def _lora(classifier: GPTClassifier, texts: Tensor, *, trained: bool) -> float:
         if not trained:
             return float((adapted(_inputs(texts)).outputs - before).abs().max())
         for name, weight in adapted.named_parameters():
-            if name.endswith("project_in.b"):
+            if ".project_in.b." in name:
                 nn.init.normal_(weight, std=0.3)
         separate = adapted(_inputs(texts)).outputs
         merge(adapted.gpt)

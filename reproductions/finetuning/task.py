@@ -25,13 +25,15 @@ from reproductions.finetuning.structure import structure
 from reproductions.gpt.model import GPT
 from reproductions.gpt.sizes import GPT_1
 from reproductions.gpt.sizes import Model as GPTModel
+from reproductions.llama.model import Llama
+from reproductions.llama.sizes import Model as LlamaModel
 from reproductions.registry import InvalidInput
 from reproductions.tokenizers import byte_level, wordpiece
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
-from reproductions.tokenizers.wordpiece import WordPiece
 
 __all__ = ["Task", "structure"]
 
+Sizes = GPTModel | LlamaModel | BERTModel
 _SIZES = ("num_layers", "d_model", "num_heads", "context")
 _LEAST_CONTEXT = 8
 
@@ -41,7 +43,7 @@ class Task:
 
     examples: Examples
     tokenizer: TextTokenizer
-    sizes: GPTModel | BERTModel
+    sizes: Sizes
     parent: parents.Parent | None
     splits: dict[str, Split]
 
@@ -95,21 +97,21 @@ class Task:
         """The parent's weights, or new ones; the head, and GPT-1's three new tokens, are new in any case."""
         model, outputs = self.recipe.model, max(1, len(self.examples.labelled.classes))
         transformer = self._transformer()
-        classifier: GPTClassifier | BERTClassifier
-        if isinstance(transformer, GPT):
+        if not isinstance(transformer, BERT):
             grow_embedding(transformer, NEW_TOKENS, std=0.02)
-            if model.lora_rank:
-                adapt(transformer, model.lora_rank, model.lora_alpha)
-            classifier = GPTClassifier(transformer, outputs, model.head_dropout, model.auxiliary)
-        else:
-            if model.lora_rank:
-                adapt(transformer, model.lora_rank, model.lora_alpha)
-            classifier = BERTClassifier(transformer, outputs, model.head_dropout)
-        return classifier
+        if model.lora_rank:
+            adapt(transformer, model.lora_rank, model.lora_alpha)
+        if isinstance(transformer, BERT):
+            return BERTClassifier(transformer, outputs, model.head_dropout)
+        return GPTClassifier(transformer, outputs, model.head_dropout, model.auxiliary)
 
-    def _transformer(self) -> GPT | BERT:
-        sizes = self.sizes
-        new = GPT(sizes, self.tokenizer.size) if isinstance(sizes, GPTModel) else BERT(sizes, self.tokenizer.size)
+    def _transformer(self) -> GPT | Llama | BERT:
+        sizes, vocabulary = self.sizes, self.tokenizer.size
+        new: GPT | Llama | BERT
+        if isinstance(sizes, BERTModel):
+            new = BERT(sizes, vocabulary)
+        else:
+            new = GPT(sizes, vocabulary) if isinstance(sizes, GPTModel) else Llama(sizes, vocabulary)
         if self.parent is not None and self.recipe.model.weights == "parent":
             new.load_state_dict(self.parent.model.state_dict())
         return new
@@ -202,17 +204,18 @@ def _own_sizes(model: Model) -> GPTModel | BERTModel:
     return replace(GPT_1, **given) if model.style == "gpt-1" else BERTModel(**given)
 
 
-def _sizes_of(parent: parents.Parent, model: Model) -> GPTModel | BERTModel:
+def _sizes_of(parent: parents.Parent, model: Model) -> Sizes:
     """The parent's, with the recipe's dropout.  Raises InvalidInput where the recipe says something else."""
-    wanted = GPT if model.style == "gpt-1" else BERT
+    wanted: tuple[type, ...] = (GPT, Llama) if model.style == "gpt-1" else (BERT,)
     if not isinstance(parent.model, wanted):
-        what = f'the style "{model.style}" fine-tunes a {wanted.__name__}, and {model.parent} is none'
+        able = " or a ".join(kind.__name__ for kind in wanted)
+        what = f'the style "{model.style}" fine-tunes a {able}, and {model.parent} is none'
         raise InvalidInput(what, "name another parent: --set model.parent=RUN")
-    if model.style == "bert" and not isinstance(parent.tokenizer, WordPiece):
-        raise InvalidInput(f"the tokenizer of {model.parent} knows no [CLS]", "name another parent")
-    sizes: GPTModel | BERTModel = parent.model.model
+    sizes: Sizes = parent.model.model
     for name in _SIZES:
         if getattr(model, name) not in (None, getattr(sizes, name)):
             what = f"model.{name} is {getattr(model, name)}, and the parent's is {getattr(sizes, name)}"
             raise InvalidInput(what, f"take the parent's: --set model.{name}=none")
-    return sizes if model.dropout is None else replace(sizes, dropout=model.dropout)
+    if model.dropout is None or isinstance(sizes, LlamaModel):  # LLaMA has none
+        return sizes
+    return replace(sizes, dropout=model.dropout)

@@ -132,9 +132,9 @@ def test_the_auxiliary_objective_is_off_without_a_lambda_and_while_measuring():
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory):
-    """A finished GPT and a finished BERT under one PAPERLAB_HOME."""
+    """A finished GPT, BERT and LLaMA under one PAPERLAB_HOME."""
     home = tmp_path_factory.mktemp("home")
-    return home, {name: trained_runs.train(name, home) for name in ("gpt-2", "bert-base")}
+    return home, {name: trained_runs.train(name, home) for name in ("gpt-2", "bert-base", "llama")}
 
 
 def fine_tuned(home, name, runs="tuned", make_task=Task, **more):
@@ -151,7 +151,9 @@ def prepared(home, name, **more):
     return task, task.prepare(lambda _: None)
 
 
-@pytest.mark.parametrize(("name", "parent"), [("gpt-1-cola", "gpt-2"), ("bert-sst-2", "bert-base")])
+@pytest.mark.parametrize(
+    ("name", "parent"), [("gpt-1-cola", "gpt-2"), ("gpt-1-cola", "llama"), ("bert-sst-2", "bert-base")]
+)
 def test_run_json_names_the_parent_and_the_hash_of_its_weights(homes, name, parent):
     home, parents = homes
     run = fine_tuned(home, name, model__parent=parent)

@@ -14,6 +14,8 @@ from reproductions.finetuning.inputs import Inputs
 from reproductions.finetuning.model import BERTClassifier, GPTClassifier, LowRank, adapt, merge
 from reproductions.gpt.model import GPT
 from reproductions.gpt.sizes import Model as GPTModel
+from reproductions.llama.model import Llama
+from reproductions.llama.sizes import Model as LlamaModel
 
 VOCABULARY, LABELS = 40, 3
 
@@ -65,7 +67,7 @@ def test_only_the_head_and_the_thin_matrices_learn(classifier, trained):
     assert all(torch.equal(now[name], weight) for name, weight in frozen.items())
     learning = {name for name, weight in now.items() if weight.requires_grad}
     outside = {name for name in learning if not name.startswith(("gpt.", "encoder."))}
-    assert {name for name in learning - outside if name.rpartition(".")[2] not in "ab"} == set()
+    assert all(".project_in.a." in name or ".project_in.b." in name for name in learning - outside)
     assert "output.weight" in outside
 
 
@@ -83,20 +85,29 @@ def test_merging_changes_no_output_and_leaves_the_model_as_it_was_built(classifi
 
 def test_queries_and_values_are_adapted_and_keys_are_not():
     torch.manual_seed(0)
-    layer = LowRank(torch.nn.Linear(6, 12), rank=2, alpha=3.0, parts=(0, 2), of=3)
-    torch.nn.init.normal_(layer.b)
+    layer = LowRank(torch.nn.Linear(6, 12), rank=2, alpha=3.0, parts=((0, 4), (8, 4)))
+    for b in layer.b:
+        torch.nn.init.normal_(b)
     x = torch.randn(5, 6)
     delta = (layer(x) - layer.base(x)).view(5, 3, 4)
     assert torch.equal(delta[:, 1], torch.zeros(5, 4))
-    for part, number in ((0, 0), (2, 1)):  # (alpha / r) B A x, written out
-        expected = 1.5 * x @ (layer.b[number] @ layer.a[number]).T
-        assert torch.allclose(delta[:, part], expected, atol=1e-6)
+    for part, a, b in zip((0, 2), layer.a, layer.b, strict=True):  # (alpha / r) B A x, written out
+        assert torch.allclose(delta[:, part], 1.5 * x @ (b @ a).T, atol=1e-6)
+
+
+def test_of_llamas_grouped_queries_the_rows_of_queries_and_values_are_adapted():
+    torch.manual_seed(0)
+    llama = Llama(LlamaModel(num_layers=1, d_model=16, num_heads=4, num_groups=2, d_ff=24, context=12), VOCABULARY)
+    adapt(llama, rank=2, alpha=4.0)
+    adapted = llama.blocks[0].attention.project_in
+    assert adapted.parts == ((0, 16), (24, 8))  # 16 rows of queries, 8 of keys, 8 of values
+    assert [tuple(b.shape) for b in adapted.b] == [(16, 2), (8, 2)]
 
 
 def test_alpha_over_r_scales_what_is_added():
-    one, two = (LowRank(torch.nn.Linear(4, 4), rank=2, alpha=alpha) for alpha in (2.0, 6.0))
+    one, two = (LowRank(torch.nn.Linear(4, 4), rank=2, alpha=alpha, parts=((0, 4),)) for alpha in (2.0, 6.0))
     two.load_state_dict(one.state_dict())
     for layer in (one, two):
-        torch.nn.init.constant_(layer.b, 0.5)
+        torch.nn.init.constant_(layer.b[0], 0.5)
     x = torch.randn(3, 4)
     assert torch.allclose(two(x) - two.base(x), 3 * (one(x) - one.base(x)), atol=1e-6)
