@@ -53,7 +53,7 @@ class Place:
     parent: str
     style: str
     home: Path
-    deadline: float
+    deadline: float | None
     changes: Mapping[str, str]
 
 
@@ -97,7 +97,7 @@ def train(place: Place, name: str, arm: str, rate: str, seed: int) -> Any:
         now=datetime.now(UTC),
         overrides=changes,
         device="cpu",
-        max_seconds=place.deadline - time.monotonic(),
+        max_seconds=None if place.deadline is None else place.deadline - time.monotonic(),
         command=["python", *sys.argv],
     )
 
@@ -148,7 +148,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("parent", help="a run, as model.parent takes it")
     arguments.add_argument("--style", choices=("gpt-1", "bert"), default="gpt-1")
-    arguments.add_argument("--max-wall", type=float, default=float("inf"), metavar="SECONDS")
+    arguments.add_argument("--max-wall", type=float, metavar="SECONDS", help="stop before so long, with exit code 75")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of both arms' recipes")
     arguments.add_argument("--out", type=Path, help="write a record there")
     asked = arguments.parse_args()
@@ -161,7 +161,8 @@ def main() -> int:
 
     torch.set_num_threads(1)
     changes = dict(word.split("=", 1) for word in asked.set)
-    place = Place(asked.parent, asked.style, home(), time.monotonic() + asked.max_wall, changes)
+    deadline = None if asked.max_wall is None else time.monotonic() + asked.max_wall
+    place = Place(asked.parent, asked.style, home(), deadline, changes)
     began = time.process_time()
     try:
         measured = compare(place, lambda text: print(text, flush=True))
