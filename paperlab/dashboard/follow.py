@@ -51,7 +51,7 @@ class Progress:
                 new = self._advance()
                 events = tuple(self.directory.events())
             except ReproductionError as error:
-                raise NotReady(error.message, error.hint) from error
+                raise NotReady(error.message, error.hint or "paperlab runs list") from error
             except changes.UNREADABLE as error:
                 path = self.directory.path
                 raise NotReady(f"{path} can't be read: {type(error).__name__} {error}", "paperlab runs list") from error

@@ -7,7 +7,6 @@ every visitor, so everything below is cheap or cached (data.py).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from types import ModuleType
 
 import streamlit as st
@@ -31,8 +30,6 @@ from paperlab.dashboard.views import (
     today,
     trends,
 )
-from paperlab.errors import PaperlabError
-from reproductions.registry import ReproductionError
 
 PAGES: dict[str, list[tuple[ModuleType, str]]] = {
     "Read": [(today, "today"), (papers, "papers"), (claims, "claims"), (trends, "trends"), (paper, "paper")],
@@ -108,21 +105,9 @@ def is_address_chosen() -> bool:
     return True
 
 
-def guarded(render: Callable[[], None]) -> Callable[[], None]:
-    """The page, or what is in its way and the command that helps."""
-
-    def draw() -> None:
-        try:
-            render()
-        except (PaperlabError, ReproductionError) as error:
-            notices.problem(error)
-
-    return draw
-
-
 def _page(view: ModuleType, address: str) -> st.Page:
     return st.Page(
-        guarded(view.render),
+        notices.guarded(view.render),
         title=view.TITLE,
         url_path=address,
         default=view is today,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from paperlab.dashboard import data, notices
-from paperlab.dashboard.text import escape, minute, readable
+from paperlab.dashboard.text import minute, readable
 from paperlab.entities import Reading
-from paperlab.errors import InvalidInput
+from paperlab.errors import PaperlabError
 from paperlab.library.reading import tag_name
 
 
@@ -31,8 +31,8 @@ def _button(arxiv_id: str, place: str, what: str, *, is_set: bool, on: str, off:
         key=f"{place}-{what}-{arxiv_id}",
         type="tertiary",
         help=f"{'take back' if is_set else what}: {arxiv_id}",
-        on_click=_WRITES[what],
-        args=(arxiv_id,),
+        on_click=notices.attempt,
+        args=(_WRITES[what], arxiv_id),
         kwargs={"undo": is_set},
     )
 
@@ -46,7 +46,7 @@ def tags(arxiv_id: str, held: Reading) -> None:
         wanted = tuple(dict.fromkeys(tag_name(tag) for tag in chosen))
         if set(wanted) != set(held.tags):
             data.set_tags(arxiv_id, held.tags, wanted)
-    except InvalidInput as error:
+    except PaperlabError as error:
         notices.problem(error)
 
 
@@ -62,15 +62,15 @@ def notes(arxiv_id: str, held: Reading) -> None:
                 key=f"note-{note.id}",
                 type="tertiary",
                 help=f"delete note {note.id}",
-                on_click=data.delete_note,
-                args=(arxiv_id, note.id),
+                on_click=notices.attempt,
+                args=(data.delete_note, arxiv_id, note.id),
             )
     with st.form(f"note-on-{arxiv_id}", clear_on_submit=True, border=False):
         text = st.text_area("new note", key=f"new-note-{arxiv_id}", height=80)
         if st.form_submit_button("Keep note") and text.strip():
             try:
                 data.add_note(arxiv_id, text)
-            except InvalidInput as error:
-                st.error(escape(error.message))
+            except PaperlabError as error:
+                notices.problem(error)
             else:
                 st.rerun()

@@ -6,10 +6,8 @@ import streamlit as st
 
 from paperlab.dashboard import data, links, notices
 from paperlab.dashboard.text import age, brief, count, escape
-from paperlab.errors import PaperlabError
 from paperlab.store import queue as store
 from paperlab.store.queue import Entry
-from reproductions.registry import ReproductionError
 
 WORKER = "paperlab queue run"
 LIST = "paperlab queue ls"
@@ -21,8 +19,6 @@ _STATES = {store.RUNNING: ":blue[▶ in training]", store.WAITING: ":gray[… wa
 def show() -> None:
     """Nothing where nothing is queued."""
     entries = data.queued()
-    if "queue-problem" in st.session_state:
-        notices.problem(st.session_state.pop("queue-problem"))
     if not entries:
         return
     st.header("Queue")
@@ -51,7 +47,7 @@ def _line(entry: Entry) -> None:
                 key=f"cancel-{entry.id}",
                 type="tertiary",
                 help=f"take entry {entry.id} out of the queue",
-                on_click=_try,
+                on_click=notices.attempt,
                 args=(data.cancel_queued, entry.id),
             )
 
@@ -66,15 +62,6 @@ def button(recipe: str, tier: str) -> None:
             f"Queue {tier}",
             key=f"queue-{recipe}-{tier}",
             help=f"put {recipe}, tier {tier}, into the queue; a worker trains it: {WORKER}",
-            on_click=_try,
+            on_click=notices.attempt,
             args=(data.put_queued, recipe, tier, seeds),
         )
-
-
-def _try(write: object, *words: object) -> None:
-    """A write whose refusal is shown on the next drawing."""
-    assert callable(write)
-    try:
-        write(*words)
-    except (PaperlabError, ReproductionError) as error:
-        st.session_state["queue-problem"] = error

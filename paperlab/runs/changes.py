@@ -133,12 +133,21 @@ def describe(directory: RunDirectory, events: Sequence[Mapping[str, Any]], resul
         created_at=datetime.fromisoformat(record["created_at"]).astimezone(UTC),
         updated_at=datetime.fromtimestamp(last_time, UTC).replace(microsecond=0) if last_time else None,
         step=int((result or newest).get("step", 0)),
-        max_steps=(values.get("train") or {}).get("max_steps"),
+        max_steps=_whole((values.get("train") or {}).get("max_steps")),
         device=str((record.get("provenance") or {}).get("device", "unknown")),
         attempts=sum(event["event"] in ("started", "resumed") for event in events),
-        seconds=None if result is None else result.get("seconds"),
+        seconds=None if result is None else _finite(result.get("seconds")),
         record=record,
     )
+
+
+def _whole(value: object) -> int | None:
+    """A number of steps; None for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
 def _goes_on(state: Mapping[str, Any], sizes: Mapping[str, int], resumes: Sequence[Mapping[str, Any]]) -> bool:

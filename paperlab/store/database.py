@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_S = 30.0
+_BRING_BACK = "move it away and bring back a backup     to see what is wrong: paperlab doctor"
 
 _READ_ONLY = "paperlab_read_only"
 _IS_WAL = "paperlab_wal"
@@ -66,15 +67,15 @@ def open_database(settings: Settings, *, create: bool = False) -> Engine:
     return engine
 
 
-def connect(settings: Settings) -> Engine:
-    """An engine without a look at the schema: for upgrades."""
+def connect(settings: Settings, *, patience_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """An engine without a look at the schema: for upgrades.  `patience_s`: how long to wait for SQLite's lock."""
     serializer = partial(json.dumps, ensure_ascii=False)
     try:
         url = make_url(settings.database_url)
         if postgresql.is_meant(url):
             engine = postgresql.create_engine(url, json_serializer=serializer)
         else:
-            waiting = {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+            waiting = {"timeout": patience_s} if url.get_backend_name() == "sqlite" else {}
             engine = sa.create_engine(url, json_serializer=serializer, connect_args=waiting)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
@@ -86,7 +87,7 @@ def connect(settings: Settings) -> Engine:
             "example: PAPERLAB_DATABASE_URL=sqlite:////home/me/papers.db",
         ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", partial(_set_up_sqlite, patience_s))
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgresql)
@@ -192,14 +193,16 @@ def _explain(reason: str, path: str) -> PaperlabError | None:
             retry_after_s=1.0,
         )
     if "not a database" in reason or "malformed" in reason:
-        return NotReady(f"{path} is damaged or no SQLite database: {reason}", "move it away and bring back a backup")
+        return NotReady(f"{path} is damaged or no SQLite database: {reason}", _BRING_BACK)
+    if "no such table" in reason or "no such column" in reason:
+        return NotReady(f"{path} is damaged: {reason}", _BRING_BACK)
     return None
 
 
-def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
+def _set_up_sqlite(patience_s: float, dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # the driver begins no transactions of its own: _begin_sqlite does
     cursor = dbapi_connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+    cursor.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()

@@ -17,6 +17,9 @@ from paperlab import settings as settings_module
 from paperlab.settings import Settings
 from paperlab.store import database, upgrade
 
+_PATIENCE_S = 3.0
+"""A reader waits no longer for another process's lock: the page says that it is held."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -44,7 +47,7 @@ def open_database() -> tuple[database.Engine, tuple[str | int, ...]]:
 def _engine(url: str, inode: int, _settings: Settings) -> database.Engine:
     """One engine per address and file: a file put in its place is another one."""
     del url, inode  # they are the cache's key
-    return database.connect(_settings)
+    return database.connect(_settings, patience_s=_PATIENCE_S)
 
 
 def _inode(loaded: Settings) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -19,6 +19,7 @@ from paperlab.dashboard import (
     run_list,
     run_plots,
 )
+from paperlab.dashboard.follow import RunView
 from paperlab.dashboard.text import day, escape, people, readable, shortened
 from paperlab.entities import ClaimKind, Run, RunStatus, VerdictKind
 from paperlab.errors import PaperlabError
@@ -129,11 +130,24 @@ def _runs(arxiv_id: str) -> None:
         _evidence(runs)
 
 
+def _readable(runs: Iterable[Run]) -> RunView | None:
+    """The first of them whose directory is whole."""
+    for run in runs:
+        try:
+            return data.run(run.id)
+        except PaperlabError:
+            continue
+    return None
+
+
 def _evidence(runs: Sequence[Run]) -> None:
     """Curves and samples of the run that says most: the newest finished one, else the newest."""
-    run = next((run for run in runs if run.status is RunStatus.FINISHED), runs[0])
-    view = data.run(run.id)
     st.header("Curves")
+    view = _readable(sorted(runs, key=lambda run: run.status is not RunStatus.FINISHED))
+    if view is None:
+        st.caption("None of these runs can be read; each one's own page says why.")
+        return
+    run = view.run
     links.run(run.id, f"of {run.id}")
     if view.curves:
         run_plots.curves(view.curves, key="paper", first=_CURVES_SHOWN)

@@ -10,7 +10,7 @@ import streamlit as st
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import address, data, links, notices, paper_list
 from paperlab.dashboard.text import brief, count, escape
-from paperlab.errors import InvalidInput
+from paperlab.errors import InvalidInput, PaperlabError
 from paperlab.library.search import Sort
 from paperlab.store.papers import PaperFilter
 
@@ -89,7 +89,7 @@ def _save(query: str) -> None:
         if st.form_submit_button("Save", help="as a watchlist: papers that match are pointed out as they arrive"):
             try:
                 data.save_search(name.strip(), query)
-            except InvalidInput as error:
+            except PaperlabError as error:
                 notices.problem(error)
             else:
                 st.rerun()

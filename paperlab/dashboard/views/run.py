@@ -44,7 +44,7 @@ def render() -> None:
     st.title(escape(view.run.id), anchor=False)
     _above(view.run)
     if view.run.status is RunStatus.RUNNING:
-        st.fragment(_live, run_every=_LOOK_EVERY_S)(run_id)
+        st.fragment(notices.guarded(_live), run_every=_LOOK_EVERY_S)(run_id)
     else:
         _now(view)
         _result(view)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, run_list
+from paperlab.dashboard.follow import RunView
 from paperlab.dashboard.text import brief, count, difference, escape
 from paperlab.entities import Run, Sample
+from paperlab.errors import PaperlabError
 
 TITLE = "Samples"
 
@@ -29,9 +31,11 @@ def render() -> None:
     chosen = st.multiselect(
         "runs", known, max_selections=MOST_RUNS, format_func=brief, **address.choices("runs", known, recent[:1])
     )
-    views = [data.run(name) for name in chosen]
-    if not views:
+    if not chosen:
         notices.empty("Choose a run.")
+        return
+    views = [view for name in chosen if (view := _readable(name)) is not None]
+    if not views:
         return
     with_samples = [view for view in views if view.samples]
     if not with_samples:
@@ -45,6 +49,15 @@ def render() -> None:
         _grid(view.samples, prompts[:_PROMPTS], marked=marked)
     if len(prompts) > _PROMPTS:
         st.caption(f"shown {_PROMPTS} of {count(len(prompts), 'prompt')}")
+
+
+def _readable(name: str) -> RunView | None:
+    """The run; one that can't be read is told, and hides no other."""
+    try:
+        return data.run(name)
+    except PaperlabError as error:
+        notices.problem(error)
+        return None
 
 
 def _head(run: Run) -> None:

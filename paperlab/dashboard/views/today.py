@@ -94,7 +94,7 @@ def _alerts() -> None:
             links.paper(alert.arxiv_id, str(alert.details.get("title") or alert.arxiv_id))
             st.caption(f":orange[▲] {escape(alerts.in_words(alert))}")
     st.caption(f"shown {min(len(found), _ALERTS_SHOWN)} of {count(len(found), 'alert')}")
-    st.button("Seen", on_click=data.mark_alerts_seen, help="mark all alerts as seen")
+    st.button("Seen", on_click=notices.attempt, args=(data.mark_alerts_seen,), help="mark all alerts as seen")
 
 
 def _for_the_reader(now: datetime) -> None:

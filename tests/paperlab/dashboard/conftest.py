@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from paperlab.dashboard import notices
+from paperlab.dashboard.text import escape
 from tests.paperlab.dashboard import filled
 
 
@@ -24,13 +26,16 @@ def view(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     def draw(name: str, home: Path, /, **state: str) -> AppTest:
         monkeypatch.setenv("PAPERLAB_HOME", str(home))
         script = (
-            "from paperlab.dashboard.main import guarded\n"
+            "from paperlab.dashboard.notices import guarded\n"
             f"from paperlab.dashboard.views import {name} as view\n"
             "guarded(view.render)()\n"
         )
         page = AppTest.from_string(script, default_timeout=30)
         for key, value in state.items():
             page.query_params[key] = value
-        return page.run()
+        page.run()
+        faults = [error.value for error in page.error if escape(notices.FAULT) in error.value]
+        assert faults == [], "the page has failed: its traceback is in the log"
+        return page
 
     return draw
