@@ -26,7 +26,7 @@ _GPT_3 = sizes.GPT_3_TABLE_2_1["175B"].model
 _ADAPTED: Mapping[str, tuple[sizes.Model | BERTModel, int]] = {
     "table-2:roberta-base:parameters": (BASE, 8),
     "table-2:roberta-large:parameters": (LARGE, 8),
-    "table-2:deberta-xxl:parameters": (_DEBERTA_XXL, 16),
+    "table-2:deberta-xxl:parameters": (_DEBERTA_XXL, 8),
     "table-3:gpt-2-medium:parameters": (sizes.GPT_2["gpt-2-medium"], 4),
     "table-3:gpt-2-large:parameters": (sizes.GPT_2["gpt-2-large"], 4),
     "table-4:gpt-3:small:parameters": (_GPT_3, 1),
