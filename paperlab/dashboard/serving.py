@@ -17,7 +17,7 @@ import importlib
 import re
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -107,6 +107,8 @@ def _import_pages() -> None:
     gc.disable()  # nothing of it is garbage
     try:
         importlib.import_module("paperlab.dashboard.main")
+        with suppress(ImportError):  # what ranks the papers of Today, where it is installed
+            importlib.import_module("scipy.sparse")
         gc.freeze()  # nor ever will be: the collector need not go through it while a page is drawn
     finally:
         gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ _FIRST = ("val/loss", "train/loss")
 _KEYS_SHOWN = 60
 _CHARACTERS = 320
 """Of one key's values together, so that twelve runs fit on a screen."""
+_HASH = re.compile(r"[0-9a-f]{40,128}")
+_OF_A_HASH = 12
 
 
 def render() -> None:
@@ -147,7 +150,9 @@ def _differing(found: Comparison, runs: Sequence[Run]) -> None:
 
 
 def _cell(value: Any, limit: int) -> str:
-    return "–" if value is None else escape(str(value), limit)
+    if value is None:
+        return "–"
+    return escape(f"{value[:_OF_A_HASH]}…" if isinstance(value, str) and _HASH.fullmatch(value) else str(value), limit)
 
 
 def _short(run_id: str) -> str:

@@ -78,7 +78,7 @@ def _table(page: data.RunPage, now: datetime) -> list[Run]:
     event = st.dataframe(
         frame,
         hide_index=True,
-        height=min(36 * (len(runs) + 1) + 2, 1100),
+        height="content",
         key="rows",
         on_select="rerun",
         selection_mode="multi-row",
