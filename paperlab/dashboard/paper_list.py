@@ -9,8 +9,10 @@ import streamlit as st
 from paperlab.dashboard import data, links, paper_marks
 from paperlab.dashboard.text import brief, day, escape, people
 from paperlab.entities import Paper, ProfileMatch
+from paperlab.library.ranking import RankedPaper
 
 _TERMS_SHOWN = 6
+_WORDS_SHOWN = 6
 
 
 def show(
@@ -30,6 +32,12 @@ def show(
                 paper_marks.buttons(paper.arxiv_id, readings.get(paper.arxiv_id), place=place)
             if said and paper.arxiv_id in said:
                 st.caption(said[paper.arxiv_id])
+
+
+def lifted(ranked: RankedPaper) -> str:
+    """Markdown: the words that brought a paper up."""
+    words = ", ".join(escape(word.text, 60) for word in ranked.lifted[:_WORDS_SHOWN])
+    return f":blue[↑] {words}" if words else escape(ranked.why)
 
 
 def _line(paper: Paper, matches: list[ProfileMatch]) -> str:

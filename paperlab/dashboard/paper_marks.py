@@ -12,14 +12,21 @@ from paperlab.entities import Reading
 from paperlab.errors import PaperlabError
 from paperlab.library.reading import tag_name
 
+ON_ITS_PAGE = "head"
+"""Where the notes stand on the page itself."""
+
 
 def buttons(arxiv_id: str, held: Reading | None, *, place: str) -> None:
-    """Star, skip and read; what is set already is offered for taking back.  `place` keeps keys of lists apart."""
+    """Star, read, skip, note; what is set already is offered for taking back.  `place` keeps keys of lists apart."""
     held = held or Reading(arxiv_id)
     with st.container(horizontal=True, gap="small", width="content"):
         _button(arxiv_id, place, "star", is_set=held.starred_at is not None, on="★ starred", off="☆ star")
         _button(arxiv_id, place, "read", is_set=held.read_at is not None, on="✓ read", off="mark as read")
         _button(arxiv_id, place, "skip", is_set=held.skipped_at is not None, on="⊘ skipped", off="skip")
+        kept = f"✎ {len(held.notes)}" if held.notes else "note"
+        help_ = f"notes on {arxiv_id}"
+        if place != ON_ITS_PAGE and st.button(kept, key=f"{place}-note-{arxiv_id}", type="tertiary", help=help_):
+            st.dialog(f"Notes on {arxiv_id}")(notes)(arxiv_id, held)
 
 
 _WRITES: dict[str, Callable[..., None]] = {"star": data.set_star, "read": data.set_read, "skip": data.set_skipped}

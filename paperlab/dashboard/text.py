@@ -127,8 +127,8 @@ def number(value: float | None, unit: str = "") -> str:
     """A measured number with four significant digits, large ones with thousands separators, and its unit."""
     if value is None:
         return "–"
-    if not math.isfinite(value):
-        return str(value)
+    if not isinstance(value, int | float) or abs(value) > 1e300 or not math.isfinite(value):
+        return brief(str(value), 40)  # a run directory can hold anything
     if value == int(value) and abs(value) < 1e15:
         shown = f"{int(value):,}"
     elif abs(value) >= 1000:

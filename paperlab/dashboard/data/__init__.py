@@ -45,6 +45,7 @@ from paperlab.dashboard.data.pile import (
     set_skipped,
     set_star,
     set_tags,
+    similar,
     tags_in_use,
     unseen_alerts,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "set_star",
     "set_tags",
     "settings",
+    "similar",
     "sources_of_claims",
     "status",
     "tags_in_use",

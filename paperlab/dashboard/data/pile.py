@@ -9,7 +9,9 @@ from paperlab.dashboard.data import cache
 from paperlab.dashboard.data.cache import cached
 from paperlab.entities import Alert, Reading
 from paperlab.library import alerts, ranking, reading, watchlists
+from paperlab.library import similar as similar_papers
 from paperlab.library.ranking import Ranking
+from paperlab.library.similar import Similar
 from paperlab.store import database, months
 from paperlab.store import reading as stored
 
@@ -38,6 +40,12 @@ def is_ranking_ready() -> bool:
 def recommended(session: database.Session, since: datetime, limit: int) -> Ranking:
     """Recent papers, those most like what was starred and tagged first.  Only where `is_ranking_ready`."""
     return ranking.recommend(session, cache.settings(), since=since, limit=limit)
+
+
+@cached
+def similar(session: database.Session, arxiv_id: ArxivId, limit: int) -> Similar:
+    """The papers most like one.  Only where `is_ranking_ready`.  Raises InvalidInput, NotReady."""
+    return similar_papers.similar(session, cache.settings(), arxiv_id, limit=limit)
 
 
 @cached

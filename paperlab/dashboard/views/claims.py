@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from paperlab.dashboard import address, claim_charts, claim_list, data, links, notices
+from paperlab.dashboard import address, claim_charts, claim_details, claim_list, data, links, notices
 from paperlab.dashboard.data import JudgedClaim
 from paperlab.dashboard.text import age, brief, count, escape, minute, number
-from paperlab.entities import DecisionKind, VerdictKind
+from paperlab.entities import VerdictKind
 
 TITLE = "Claims"
 
 _LOG_SHOWN = 30
 _ROWS_SHOWN = 100
 _DOUBTS_SHOWN = 20
-_DECISIONS = {DecisionKind.CONFIRMED: ":green[✔ confirmed]", DecisionKind.RETRACTED: ":red[✘ retracted]"}
 
 
 def render() -> None:
@@ -48,6 +47,7 @@ def render() -> None:
     st.caption(f"shown {min(len(wanted), _ROWS_SHOWN)} of {count(len(wanted), 'claim')}")
     claim_list.forest(wanted)
     claim_list.table(wanted[:_ROWS_SHOWN])
+    claim_details.choose(wanted)
 
 
 def _matrix(judged: Sequence[JudgedClaim]) -> None:
@@ -127,7 +127,7 @@ def _decisions() -> None:
         {
             "When": [minute(each.decided_at) for each in shown],
             "Claim": [escape(each.claim_id, 160) for each in shown],
-            "Decision": [_DECISIONS[each.kind] for each in shown],
+            "Decision": [claim_details.STATES[each.kind] for each in shown],
             "By": [escape(each.decided_by, 80) or "–" for each in shown],
             "Why": [escape(each.reason, 240) for each in shown],
         },

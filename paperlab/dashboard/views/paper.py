@@ -8,6 +8,8 @@ import streamlit as st
 
 from paperlab.arxiv_id import ArxivId
 from paperlab.dashboard import (
+    address,
+    claim_details,
     claim_list,
     data,
     links,
@@ -20,7 +22,7 @@ from paperlab.dashboard import (
     run_plots,
 )
 from paperlab.dashboard.follow import RunView
-from paperlab.dashboard.text import day, escape, people, readable, shortened
+from paperlab.dashboard.text import count, day, escape, people, readable, shortened
 from paperlab.entities import ClaimKind, Run, RunStatus, VerdictKind
 from paperlab.errors import PaperlabError
 from paperlab.library.papers import PaperDetails
@@ -33,6 +35,7 @@ _CURVES_SHOWN = 4
 _TITLE_SHOWN = 400
 _ABSTRACT_SHOWN = 10_000
 _REMARK_SHOWN = 300
+_SIMILAR_SHOWN = 8
 _UNCHECKED = (ClaimKind.STRUCTURAL, VerdictKind.NOT_ATTEMPTED)
 
 
@@ -55,6 +58,7 @@ def render() -> None:
     paper_history.code(details.code)
     paper_history.reported(data.reported(details.paper.arxiv_id))
     _mine(details)
+    _similar(details.paper.arxiv_id)
 
 
 def _head(details: PaperDetails) -> None:
@@ -73,7 +77,7 @@ def _head(details: PaperDetails) -> None:
         st.markdown(f"Relevant to {paper_list.why(details.matches)}")
     if paper.withdrawn:
         st.error("Withdrawn: the authors or arXiv took this paper back.")
-    paper_marks.buttons(paper.arxiv_id, details.reading, place="head")
+    paper_marks.buttons(paper.arxiv_id, details.reading, place=paper_marks.ON_ITS_PAGE)
     if mathematics.has_formula(paper.abstract):
         st.markdown(mathematics.markdown(paper.abstract, _ABSTRACT_SHOWN), width="stretch")
     else:
@@ -93,6 +97,20 @@ def _mine(details: PaperDetails) -> None:
         st.caption(escape(f"watchlists that it matches: {', '.join(details.watchlists)}"))
 
 
+def _similar(arxiv_id: str) -> None:
+    """Asked for on demand: it takes the vectors of every paper held."""
+    st.header("Similar papers")
+    if not data.is_ranking_ready():
+        notices.empty("The words of the papers are not counted yet: this takes a minute, once.", "paperlab recommend")
+        return
+    if not st.toggle("by the words that they share", **address.flag("similar")):
+        return
+    found = data.similar(ArxivId.parse(arxiv_id), _SIMILAR_SHOWN)
+    said = {each.paper.arxiv_id: paper_list.lifted(each) for each in found.papers}
+    paper_list.show([each.paper for each in found.papers], {}, place="similar", said=said)
+    st.caption(f"the {len(found.papers)} most alike of {count(found.candidates, 'paper')}, with the words they share")
+
+
 def _claims(arxiv_id: str) -> None:
     st.header("Claims")
     judged = data.claims_of_paper(arxiv_id)
@@ -103,6 +121,7 @@ def _claims(arxiv_id: str) -> None:
     st.markdown(claim_list.tally(judged))
     claim_list.forest(judged)
     claim_list.tables(judged)
+    claim_details.choose(judged)
     if any((item.claim.kind, item.verdict.kind) == _UNCHECKED for item in judged):
         st.caption("Structural claims are checked on any machine, without training:")
         st.code(f"paperlab claims check --source {arxiv_id}", language=None)

@@ -91,7 +91,7 @@ def _now(view: RunView) -> None:
         escape(count(run.attempts, "attempt")),
     ]
     if run.seconds is not None:
-        said.append(escape(f"took {duration(run.seconds)}"))
+        said += [escape(each) for each in (f"took {duration(run.seconds)}", *run_files.took(run.path))]
     if run.updated_at is not None:
         said.append(escape(f"last sign of life {minute(run.updated_at)}"))
     st.markdown(" · ".join(said))
@@ -134,6 +134,7 @@ def _samples(view: RunView) -> None:
     chosen = st.selectbox("at step", list(choices), width=240, **address.choice("step", list(choices), _NEWEST))
     step = choices.get(str(chosen), steps[-1])
     run_plots.samples([sample for sample in view.samples if sample.step == step])
+    run_files.maps(view.run.path, step)
 
 
 def _result(view: RunView) -> None:

@@ -11,7 +11,6 @@ from paperlab.dashboard.receipt_list import STATES
 from paperlab.dashboard.text import age, brief, count, escape, minute
 from paperlab.entities import Receipt, ReceiptStatus
 from paperlab.library import alerts
-from paperlab.library.ranking import RankedPaper
 from paperlab.store.papers import PaperFilter
 from paperlab.store.verdicts import LoggedVerdict
 
@@ -23,7 +22,6 @@ _PAPERS_SHOWN = 15
 _RUNS_SHOWN = 6
 _ALERTS_SHOWN = 8
 _RANKED_SHOWN = 8
-_WORDS_SHOWN = 6
 _RECENT = timedelta(days=30)
 _WEEKS = 26
 _VERDICTS_SHOWN = 6
@@ -112,14 +110,9 @@ def _for_the_reader(now: datetime) -> None:
     if not found.papers:
         st.caption("Nothing recent is left to rank.")
         return
-    said = {each.paper.arxiv_id: _lifted(each) for each in found.papers}
+    said = {each.paper.arxiv_id: paper_list.lifted(each) for each in found.papers}
     paper_list.show([each.paper for each in found.papers], {}, place="ranked", said=said)
     st.caption(f"the first {len(found.papers)} of {count(found.candidates, 'paper')} of the last {_RECENT.days} days")
-
-
-def _lifted(ranked: RankedPaper) -> str:
-    words = ", ".join(escape(word.text) for word in ranked.lifted[:_WORDS_SHOWN])
-    return f":blue[↑] {words}" if words else escape(ranked.why)
 
 
 def _since(span: str, receipts: list[Receipt], now: datetime) -> tuple[datetime, str]:

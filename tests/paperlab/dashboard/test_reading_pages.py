@@ -9,9 +9,11 @@ import pytest
 from paperlab.dashboard import claim_charts, paper_charts
 from paperlab.dashboard.text import difference
 from paperlab.entities import Decision, DecisionKind, VerdictKind
+from paperlab.library import ranking
 from paperlab.runs.standings import Standing
-from paperlab.store import database, decisions
+from paperlab.store import database, decisions, reading
 from tests.paperlab.dashboard import filled
+from tests.paperlab.dashboard.test_reading import press
 from tests.paperlab.dashboard.test_views import said
 
 
@@ -127,3 +129,40 @@ def test_the_calendar_has_a_cell_for_every_day_up_to_today():
     assert [len(row) for row in cells] == [2] * 7
     assert cells[1][1] == 5
     assert cells[6][1] is None
+
+
+CLAIM = "1706.03762:table-2:big:wmt14-en-de:bleu"
+
+
+@pytest.mark.parametrize(("name", "state"), [("paper", {"id": "1706.03762"}), ("claims", {"source": "1706.03762"})])
+def test_a_claim_shows_its_protocol_and_the_commands_that_decide(view, filled_home, name, state):
+    assert "protocol: " not in said(view(name, filled_home, **state))
+    words = said(view(name, filled_home, **state, claim=CLAIM))
+    assert "protocol: beam" in words
+    assert f'paperlab claims confirm {CLAIM} --reason "..."' in words
+    assert f'paperlab claims retract {CLAIM} --reason "..."' in words
+
+
+def test_similar_papers_are_asked_for_and_say_which_words_they_share(view, filled_home, tmp_path):
+    home = shutil.copytree(filled_home, tmp_path / "home")
+    assert "paperlab recommend" in said(view("paper", home, id="2611.00001"))
+    settings = filled.settings(home)
+    with database.read_only(database.open_database(settings)) as session:
+        ranking.opened(session, settings, tell=ranking.silent)
+    assert "most alike of" not in said(view("paper", home, id="2611.00001"))
+    page = view("paper", home, id="2611.00001", similar="true")
+    assert not page.error
+    assert "the 8 most alike of" in said(page)
+    assert "study number" in said(page)
+
+
+def test_a_list_opens_the_notes_of_a_paper_and_counts_them(view, filled_home, tmp_path):
+    home = shutil.copytree(filled_home, tmp_path / "home")
+    page = press(view("papers", home), "list-note-2611.00002")
+    assert not page.exception
+    assert page.text_area(key="new-note-2611.00002").label == "new note"
+    with database.session(database.open_database(filled.settings(home))) as session:
+        reading.add_note(session, "2611.00002", "read again", filled.NOW)
+    page = press(view("papers", home), "list-note-2611.00002")
+    assert "read again" in [text.value for text in page.text]
+    assert "✎ 1" in [button.label for button in page.button]

@@ -28,7 +28,7 @@ def test_attention_maps_and_other_files_are_shown(view, tmp_path):
     assert not page.exception
     assert "attention <b>map</b>.svg" in said(page)
     assert "notes.txt" in said(page)
-    assert "shown 1 of 1 picture" in said(page)
+    assert "shown 1 of 1 picture, 2 of 2 files" in said(page)
     (picture,) = [image for shown in page.get("image") for image in shown.proto.imgs]
     assert picture.url.startswith("data:image/svg+xml")  # an <img>, in which no script runs
     assert not [element for element in page.get("html") if "<script>" in element.proto.body]
@@ -54,3 +54,31 @@ def test_a_damaged_directory_has_no_artifacts(tmp_path):
     with Recorder(tmp_path / "run") as recorder:
         recorder.event("artifact", name="x")
     run_files.artifacts(tmp_path / "run")
+
+
+def test_attention_maps_stand_with_the_samples_of_their_step(view, tmp_path):
+    filled.fill(tmp_path, n_papers=2)
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
+    with filled.begin(tmp_path / "runs", RUN) as recorder:
+        filled.learn(recorder, range(1, 4))
+        for step in (2, 3):
+            recorder.sample(
+                step=step,
+                source="ein <b>Hund</b>",
+                output=f"a dog {step}",
+                reference=None,
+                decoding={},
+                artifacts={"attention.svg": drawing.format(step).encode()},
+            )
+        recorder.event("finished")
+        recorder.result([filled.measurement()], seconds=9.0, peak_memory_bytes=1_500_000_000)
+    page = view("run", tmp_path, id=RUN)
+    assert [header.value for header in page.subheader] == ["Attention maps"]
+    (picture,) = [image for shown in page.get("image") for image in shown.proto.imgs]
+    assert picture.caption.replace("\\", "") == "ein <b>Hund</b> → a dog 3"
+    assert "shown 1 of 1 picture of this step's samples" in said(page)
+    assert "Artifacts" not in [header.value for header in page.header], "they are not shown twice"
+    assert "peak memory 1.5 GB" in said(page)
+    earlier = view("run", tmp_path, id=RUN, step="2")
+    (picture,) = [image for shown in earlier.get("image") for image in shown.proto.imgs]
+    assert picture.caption.endswith("a dog 2")
