@@ -308,8 +308,7 @@ def fairseq_translation(machine: Machine, shape: Any, vocabulary: int, batches: 
 
     model, words = fairseq_parts(shape, vocabulary)
     model.to(machine.device).train()
-    fused = {"fused": True} if machine.on_gpu else {}
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, **fused)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     pad = words.pad()
 
     def theirs(batch: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:

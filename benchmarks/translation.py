@@ -4,11 +4,12 @@
 
 `padding`: the share of real tokens in the default pipeline's batches.  `training`: a step with 2 + 2 layers of the
 base model's shape, on batches of random sentences (padded) and on batches of like length (bucketed), against
-torch.nn.Transformer and transformers' Marian.  `beam`: beam search with 6 + 6 layers, beam 4, over 32 sentences of
-WMT's lengths, against Marian's `generate` and fairseq's generator with the same weights.  Weights that nobody trained
-end no sentence, so every hypothesis grows to the same length; with --trained RUN (transformer-base --tier smoke --set
-model.num_layers=6) sentences are searched that end, each where it does.  A ratio is the peer's time
-over ours within one repeat, and the median of the repeats counts: above 1 ours is faster.
+torch.nn.Transformer, transformers' Marian and, where it is installed, fairseq.  `beam`: beam search with 6 + 6 layers,
+beam 4, over 32 sentences of WMT's lengths, against Marian's `generate` and fairseq's generator with the same weights.
+Weights that nobody trained end no sentence, so every hypothesis grows to the same length; with --trained RUN
+(transformer-base --tier smoke --set model.num_layers=6) sentences are searched that end, each where it does.
+
+A ratio is the peer's time over ours within one repeat; the median of the repeats counts: above 1 ours is faster.
 
 Multi30k's lengths are Multi30k's, its files from the mirror or the network.  WMT's are made: log-normal, a mean of 28
 word pieces and a standard deviation of 17, the sides correlated.  Among 100,000 such pairs fewer are alike than among
@@ -111,6 +112,7 @@ def training(
     import torch
 
     from benchmarks import translation_sides as sides
+    from benchmarks.gpu_training import Machine, fairseq_translation
     from reproductions.data.parallel import BatchStream, batch_of
 
     found: dict[str, Any] = {}
@@ -132,6 +134,8 @@ def training(
                 "transformers": sides.marian(size, vocabulary),
             }
             taken = {name: _in_turn(step, given) for name, step in steps.items()}
+            with contextlib.suppress(ImportError):
+                taken["fairseq"] = fairseq_translation(Machine("cpu"), size, vocabulary, given)
             measured = compare(interleaved(taken, len(given), repeats))
             bar = BARS["training"][how]  # type: ignore[index]
             real = statistics.mean(batch.real_share() for batch in given)
