@@ -377,7 +377,17 @@ def _imports(tree: ast.Module, package: str, root: Path | None) -> Iterator[tupl
 @lru_cache(maxsize=256)
 def _import_statements(tree: ast.Module) -> tuple[ast.Import | ast.ImportFrom, ...]:
     """Kept as trees are: every fingerprint follows the same ones."""
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return tuple(node for node in _statements(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def _statements(tree: ast.Module) -> list[ast.AST]:
+    """The module and every statement in it, without the expressions: most of a tree, where no statement can be."""
+    found: list[ast.AST] = [tree]
+    for node in found:
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, None)
+            found.extend(inner if isinstance(inner, list) else ())
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -390,7 +400,7 @@ def _parsed(source: str) -> tuple[ast.Module, tuple[str, ...]]:
 def _without_prose(source: str, tree: ast.Module) -> list[str]:
     """The lines of the source, comments and docstrings emptied: what is left can change results."""
     lines = source.splitlines()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         first = node.body[0] if node.body else None
