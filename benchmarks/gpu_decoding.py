@@ -40,7 +40,8 @@ def gpt2(machine: Machine, shrink: int) -> dict[str, Any]:
         return {"not_done": "transformers is not installed"}
     logging.set_verbosity_error()
     new = 200 if shrink == 1 else 8
-    config = GPT2Config(n_layer=12 if shrink == 1 else 2, bos_token_id=None, eos_token_id=None)
+    size = {} if shrink == 1 else {"n_layer": 2, "n_embd": 64, "n_head": 2, "vocab_size": 512}
+    config = GPT2Config(**size, bos_token_id=None, eos_token_id=None)
     found: dict[str, Any] = {"new_tokens": new}
     for kind in ("float32", "bfloat16"):
         torch.manual_seed(0)
@@ -92,7 +93,7 @@ def beam(machine: Machine, shrink: int) -> dict[str, Any]:
     from reproductions.transformer.search import beam_search
 
     torch.manual_seed(0)
-    shape = FULL.model if shrink == 1 else replace(FULL.model, num_layers=1)
+    shape = FULL.model if shrink == 1 else replace(FULL.model, num_layers=1, d_model=64, d_ff=128)
     vocabulary, sentences, new = FULL.data.vocabulary // shrink, max(2, 128 // shrink), 40 if shrink == 1 else 6
     dtype = torch.bfloat16 if machine.on_gpu else torch.float32
     source = torch.randint(4, vocabulary, (sentences, 25), device=machine.device)
