@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What was imported stays: a collector that goes through a million objects of libraries costs a fifth of the time."""
+    """What was imported stays: to go through a million objects of libraries costs a fifth of the time."""
     gc.freeze()
     gc.enable()
 
