@@ -155,7 +155,7 @@ def drawn(page: str, state: dict[str, str]) -> dict[str, Any]:
     import paperlab.dashboard.main  # noqa: F401 - what the server has imported before anybody comes
 
     view = AppTest.from_string(
-        f"from paperlab.dashboard.main import guarded\nfrom paperlab.dashboard.views import {page} as view\n"
+        f"from paperlab.dashboard.notices import guarded\nfrom paperlab.dashboard.views import {page} as view\n"
         "guarded(view.render)()\n",
         default_timeout=120,
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from paperlab.cli.dashboard import free_port
+from paperlab.dashboard import notices
 from reproductions.run_directory import Recorder
 from tests import browser
 
@@ -29,7 +30,7 @@ VIEWS = 200
 STARTS = 3
 FLUSHES = 8
 _LIVE = "20261128-120000-transformer-base-smoke-live"
-_HELD = '[data-testid="stException"]'
+_FAILED = f'[data-testid="stException"], [data-testid="stAlert"]:has-text("{notices.FAULT}")'
 
 Addresses = dict[str, list[dict[str, str]]]
 
@@ -145,7 +146,8 @@ def _walk(home: Path, asked: Addresses, number: int) -> dict[str, Any]:
                 break
             page.goto(f"{url}/{address}")
             browser.settle(page)
-            exceptions.update({address: page.locator(_HELD).count()} if page.locator(_HELD).count() else {})
+            failed = page.locator(_FAILED).count()
+            exceptions.update({address: failed} if failed else {})
             seen += 1
         memory = _memory(port)
     return {
