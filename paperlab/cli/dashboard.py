@@ -33,6 +33,7 @@ OPTIONS: dict[str, str | bool | int] = {
     "runner.magicEnabled": False,
     "theme.baseFontSize": 14,
     "theme.primaryColor": "#3576bd",
+    "theme.dark.primaryColor": "#5b9be0",  # with a colour of its own there is a dark theme, as the browser prefers
 }
 """Streamlit's options; .streamlit/config.toml has the same for `streamlit run app.py`."""
 

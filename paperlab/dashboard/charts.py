@@ -250,7 +250,15 @@ def lay_out(figure: Any, title: str, *, height: int) -> None:
         height=height,
         margin={"l": 8, "r": 8, "t": 60, "b": 8},
         hovermode="closest",
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": None},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "title": None,
+        },
     )
     figure.update_xaxes(gridcolor=_GRID, automargin=True, title_font_size=12)
     figure.update_yaxes(gridcolor=_GRID, automargin=True, title_font_size=12)

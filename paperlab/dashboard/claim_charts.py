@@ -137,7 +137,7 @@ def matrix(cells: Sequence[Cell]) -> Any:
             )
         )
     lay_out(figure, f"{len(cells)} claims of {len(sources)} sources", height=130 + 26 * max(len(sources), 1))
-    figure.update_xaxes(title_text="claims, in the order of their source", showgrid=False, zeroline=False)
+    figure.update_xaxes(title_text="claims of the source, in order", showgrid=False, zeroline=False)
     figure.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(sources))),

@@ -56,7 +56,8 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] h3 {font-size: 1.02rem; padding: .4rem 0 0}
 [data-testid="stVerticalBlock"] {gap: .65rem}
 [data-testid="stPageLink"] a {padding: 0 .1rem; min-height: 0; line-height: 1.35}
-[data-testid="stPageLink"] a p {color: #3576bd; font-weight: 600; white-space: normal; overflow-wrap: anywhere}
+[data-testid="stPageLink"] a p {color: light-dark(#2f6cb0, #6aa6e8); font-weight: 600}
+[data-testid="stPageLink"] a p {white-space: normal; overflow-wrap: anywhere}
 [data-testid="stMain"] :is([data-testid="stMarkdownContainer"], [data-testid="stCaptionContainer"]) {margin-bottom: 0}
 [data-testid="stMain"] [data-testid="stMarkdownContainer"] p {margin-bottom: 0; line-height: 1.4}
 [data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
@@ -67,7 +68,11 @@ _STYLE = """<style>
 [data-testid="stElementContainer"]:has(> [data-testid="stMarkdown"] [data-testid="stCaptionContainer"]) {margin: 0}
 [data-testid="stMetric"] {padding: 0}
 [data-testid="stMetricValue"] {font-size: 1.45rem}
+[data-testid="stPageLink"] a {background: none}
 @media (max-width: 700px) {
+  [data-testid="stHorizontalBlock"]:has([data-testid="stMetric"]) > [data-testid="stColumn"] {
+    min-width: calc(50% - 1rem); flex: 1 1 calc(50% - 1rem)
+  }
   [data-testid="stMainBlockContainer"] {padding: 4.2rem 1rem 2rem}
   [data-testid="stTable"] td {min-width: 7rem}
 }

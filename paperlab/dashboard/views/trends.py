@@ -51,8 +51,11 @@ def _topics(months: int) -> None:
         return
     share = st.toggle("as a share of all papers held", **address.flag("share"))
     whole = data.query_months("") if share else None
-    figure = paper_charts.months(found, "Papers a month by topic", months, whole)
-    st.plotly_chart(figure, config={"displaylogo": False}, key="topics-by-month")
+    if any(found.values()):
+        figure = paper_charts.months(found, "Papers a month by topic", months, whole)
+        st.plotly_chart(figure, config={"displaylogo": False}, key="topics-by-month")
+    else:
+        notices.empty("No paper held is about any of these.", "paperlab sync")
     with st.container(horizontal=True):
         for query, counts in found.items():
             links.link("papers", f"{query}: {count(sum(counts.values()), 'paper')}", q=query)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,14 @@ ROOT = Path(__file__).parents[3]
 
 def test_flags_and_the_settings_file_say_the_same():
     sections = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    from_file = {f"{section}.{name}": value for section, table in sections.items() for name, value in table.items()}
-    assert from_file == dashboard.OPTIONS
+    assert _flat(sections) == dashboard.OPTIONS
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
 
 
 def test_the_server_is_told_to_listen_here_and_to_call_nobody():

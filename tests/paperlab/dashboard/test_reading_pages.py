@@ -166,3 +166,9 @@ def test_a_list_opens_the_notes_of_a_paper_and_counts_them(view, filled_home, tm
     page = press(view("papers", home), "list-note-2611.00002")
     assert "read again" in [text.value for text in page.text]
     assert "✎ 1" in [button.label for button in page.button]
+
+
+def test_topics_that_no_paper_is_about_are_said_so(view, filled_home):
+    page = view("trends", filled_home, topics="zeppelins")
+    assert "No paper held is about any of these" in said(page)
+    assert "zeppelins: 0 papers" in said(page)
