@@ -1,6 +1,7 @@
 """Does fine-tuning a pre-trained model of ours beat the same model from scratch, on six sets, with three seeds?
 
-    python benchmarks/finetuning.py PARENT --style gpt-1 [--max-wall 280] [--out benchmarks/results]
+    python benchmarks/finetuning.py PARENT [--style bert] [--max-wall 280] [--out benchmarks/results]
+    python benchmarks/finetuning.py PARENT --whole --device cuda
 
 PARENT is a run, as `model.parent` takes it.  Both arms are the mini recipes of reproductions/finetuning over it: the
 same sizes, tokenizer, texts, steps and rates to choose from; only the weights they begin with differ.  The rate of an
@@ -55,6 +56,8 @@ class Place:
     home: Path
     deadline: float | None
     changes: Mapping[str, str]
+    device: str = "cpu"
+    whole: bool = False  # the recipes' own steps and rows
 
 
 def train(place: Place, name: str, arm: str, rate: str, seed: int) -> Any:
@@ -64,7 +67,8 @@ def train(place: Place, name: str, arm: str, rate: str, seed: int) -> Any:
     from reproductions.engine.recipe import override
 
     recipe_name = f"{place.style}-{name}"
-    steps, context = SETS[name]
+    recipe = registry.recipe(recipe_name, "mini")
+    steps, context = (recipe.train.max_steps, recipe.data.context) if place.whole else SETS[name]
     changes = {
         "model.parent": place.parent,
         "model.weights": ARMS[arm],
@@ -87,7 +91,7 @@ def train(place: Place, name: str, arm: str, rate: str, seed: int) -> Any:
 
     source = registry.fingerprint(recipe_name)
     return session.train(
-        override(registry.recipe(recipe_name, "mini"), changes),
+        override(recipe, changes),
         seed,
         place.home / "runs",
         make_task=Choosing if seed == SEED_OF_CHOICE else made,
@@ -96,7 +100,7 @@ def train(place: Place, name: str, arm: str, rate: str, seed: int) -> Any:
         data_home=place.home / "data",
         now=datetime.now(UTC),
         overrides=changes,
-        device="cpu",
+        device=place.device,
         max_seconds=None if place.deadline is None else place.deadline - time.monotonic(),
         command=["python", *sys.argv],
     )
@@ -116,11 +120,12 @@ def compare(place: Place, say: Callable[[str], None]) -> dict[str, Any]:
     chosen = {arm: choose(place, arm) for arm in ARMS}
     say(f"chosen   {chosen}")
     measured = {}
-    for name, (steps, context) in SETS.items():
+    for name in SETS:
         scores: dict[str, list[float]] = {arm: [] for arm in ARMS}
         for seed in SEEDS:
             for arm in ARMS:
-                result = train(place, name, arm, chosen[arm][0], seed).result["measurements"][0]
+                run = train(place, name, arm, chosen[arm][0], seed)
+                result = run.result["measurements"][0]
                 scores[arm].append(round(float(result["value"]), 3))
         differences = [one - other for one, other in zip(scores["pre-trained"], scores["scratch"], strict=True)]
         mean = statistics.mean(differences)
@@ -129,8 +134,8 @@ def compare(place: Place, say: Callable[[str], None]) -> dict[str, Any]:
             "metric": result["metric"],
             "split": result["split"],
             "n": result["n"],
-            "steps": steps,
-            "context": context,
+            "steps": run.run["recipe_values"]["train"]["max_steps"],
+            "context": run.run["recipe_values"]["data"]["context"],
             "scores": scores,
             "difference": round(mean, 3),
             "interval_95": [round(mean - half, 3), round(mean + half, 3)],
@@ -150,6 +155,8 @@ def main() -> int:
     arguments.add_argument("--style", choices=("gpt-1", "bert"), default="gpt-1")
     arguments.add_argument("--max-wall", type=float, metavar="SECONDS", help="stop before so long, with exit code 75")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of both arms' recipes")
+    arguments.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    arguments.add_argument("--whole", action="store_true", help="the recipes' own three epochs, instead of one or less")
     arguments.add_argument("--out", type=Path, help="write a record there")
     asked = arguments.parse_args()
 
@@ -162,7 +169,7 @@ def main() -> int:
     torch.set_num_threads(1)
     changes = dict(word.split("=", 1) for word in asked.set)
     deadline = None if asked.max_wall is None else time.monotonic() + asked.max_wall
-    place = Place(asked.parent, asked.style, home(), deadline, changes)
+    place = Place(asked.parent, asked.style, home(), deadline, changes, asked.device, asked.whole)
     began = time.process_time()
     try:
         measured = compare(place, lambda text: print(text, flush=True))
@@ -190,7 +197,8 @@ def main() -> int:
         question = (
             "does fine-tuning a pre-trained model of ours beat the same model from scratch, on at least 4 of 6 sets?"
         )
-        print(record.write(asked.out, "finetuning", question, {"measured": measured, **details}))
+        name = "finetuning-three-epochs" if asked.whole else "finetuning"
+        print(record.write(asked.out, name, question, {"measured": measured, **details}))
     return 0
 
 
