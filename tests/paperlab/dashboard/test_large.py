@@ -62,7 +62,7 @@ def home(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_shows_a_part_and_says_of_how_much(view, home, name):
+def test_a_page_shows_a_part_says_of_how_much_and_labels_every_control(view, home, name):
     began = time.process_time()
     page = view(name, home, **STATES.get(name, {}))
     assert not page.exception
@@ -70,11 +70,6 @@ def test_a_page_shows_a_part_and_says_of_how_much(view, home, name):
     assert weight(page) < 400_000
     assert time.process_time() - began < 10, "seconds of this process, of which it takes half a one"
     assert re.search(PARTS.get(name, ""), said(page))
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_control_has_a_label_that_says_what_it_does(view, home, name):
-    page = view(name, home, **STATES.get(name, {}))
     kinds = ("selectbox", "multiselect", "text_input", "text_area", "number_input", "date_input", "toggle", "button")
     controls = [element for kind in (*kinds, "button_group") for element in page.get(kind)]
     assert [control.type for control in controls if not control.proto.label.strip()] == []
