@@ -64,6 +64,12 @@ def readable(text: str) -> str:
     return "\n".join(plain(line) for line in text.splitlines())
 
 
+def verbatim(text: str, most: int) -> str:
+    """`text` with its line ends and blanks, as a traceback needs them, for `st.code`; at most `most` characters."""
+    lines = _HALF.sub("\ufffd", shortened(text, most)).replace("\t", "    ").splitlines()
+    return "\n".join(_MOVING.sub(" ", _UNSEEN.sub("", line)) for line in lines)
+
+
 def shortened(text: str, limit: int) -> str:
     """`text` cut to `limit` characters, with an ellipsis where something is missing."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

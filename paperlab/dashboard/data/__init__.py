@@ -17,6 +17,7 @@ from paperlab.dashboard.data.claims import (
     reproductions,
     reproductions_of,
     sources_of_claims,
+    structural_check,
     verdict_changes,
 )
 from paperlab.dashboard.data.papers import (
@@ -111,6 +112,7 @@ __all__ = [
     "similar",
     "sources_of_claims",
     "status",
+    "structural_check",
     "tags_in_use",
     "unseen_alerts",
     "verdict_changes",

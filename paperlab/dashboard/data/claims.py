@@ -81,6 +81,12 @@ def _checks(home: str) -> dict[str, structure.Check]:
     return structure.known(registry.names(), Path(home))
 
 
+def structural_check(name: str) -> structure.Check | None:
+    """What was measured of the code as it is now, without training; None where nobody has asked for it here."""
+    check = _checks(str(cache.settings().home)).get(name)
+    return check if check is not None and check.measurements else None
+
+
 @cached
 def claim_decisions(session: database.Session) -> list[Decision]:
     """What was confirmed and retracted, newest first."""

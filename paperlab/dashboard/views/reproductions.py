@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from paperlab.dashboard import claim_list, data, links, notices, queue_list, run_list
-from paperlab.dashboard.text import escape, number, plain
+from paperlab.dashboard.text import count, escape, number, plain
 from paperlab.store.runs import RunFilter
 from reproductions import registry
 
@@ -38,6 +38,7 @@ def _reproduction(reproduction: registry.Reproduction, *, whole: bool) -> None:
             st.text(source.summary)
     judged = data.judged(lambda claim: claim.reproduction == reproduction.name)
     st.markdown(f"**Claims** {claim_list.tally(judged)}" if judged else "No claims are recorded.")
+    _contract(reproduction)
     recipes = list(reproduction.recipes.items())
     for recipe, said in recipes if whole else recipes[:_RECIPES_SHOWN]:
         st.subheader(escape(recipe))
@@ -51,6 +52,21 @@ def _reproduction(reproduction: registry.Reproduction, *, whole: bool) -> None:
         run_list.show(runs, data.now())
     else:
         notices.empty("No run of it is held: choose a tier above and start it in a terminal, or queue it.")
+
+
+def _contract(reproduction: registry.Reproduction) -> None:
+    """Whether the code as it is now was held against its structural claims on this machine; and how to try the rest."""
+    check = data.structural_check(reproduction.name)
+    if check is None:
+        st.markdown("**Contract** :gray[○ this code was not checked on this machine]")
+        command = "paperlab claims check --kind structural"
+    else:
+        measured = count(len(check.measurements), "quantity", "quantities")
+        st.markdown(f"**Contract** :green[✔ checked here]: {measured} of this code measured without training")
+        recipe = next(iter(reproduction.recipes), reproduction.name)
+        command = f"paperlab reproduce {recipe} --tier smoke --self-test-resume"
+        st.caption("Whether a killed run goes on exactly, on this machine:")
+    st.code(command, language=None)
 
 
 def _tiers(recipe: str) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from paperlab.dashboard import address, data, links, notices, run_files, run_list, run_plots
 from paperlab.dashboard.follow import RunView
-from paperlab.dashboard.text import brief, count, duration, escape, fields, minute, moment_of, number
+from paperlab.dashboard.text import brief, count, duration, escape, fields, minute, moment_of, number, verbatim
 from paperlab.entities import Measurement, Run, RunStatus
 from paperlab.errors import PaperlabError
 from paperlab.store.runs import RunFilter
@@ -23,6 +23,7 @@ TITLE = "Run"
 
 _LOOK_EVERY_S = 2.0
 _EVENTS_SHOWN = 30
+_TRACEBACK_SHOWN = 8000
 _COMPARED = 6
 _AGAINST = ("step", "hours")
 _NEWEST = "newest"
@@ -114,6 +115,9 @@ def _why_it_stopped(view: RunView) -> None:
     st.caption(
         escape(f"It stopped after: {last.get('event')}{f', {why}' if why else ''}" if last else "It left no event.")
     )
+    if last.get("traceback"):
+        with st.expander("Traceback of the run"):
+            st.code(verbatim(str(last["traceback"]), _TRACEBACK_SHOWN), language=None)
     st.caption("The same command goes on from its last checkpoint:")
     st.code(run_list.command(view.run), language=None)
 

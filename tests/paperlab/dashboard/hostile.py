@@ -176,7 +176,7 @@ def _runs(runs_dir: Path) -> None:
                 recorder.event("finished", note=SHORT)
                 recorder.result([_measurement()], seconds=9.0)
             else:
-                recorder.event("failed", error=SHORT + ENDLESS)
+                recorder.event("failed", error=SHORT + ENDLESS, traceback=CONTROLS + ENDLESS)
     record = runs_dir / HALF / "run.json"
     record.write_text(record.read_text().replace('"HALF"', json.dumps("\ud800 half a character")))
     with (runs_dir / HALF / "events.jsonl").open("a") as events:

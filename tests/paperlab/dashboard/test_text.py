@@ -73,6 +73,11 @@ def test_the_lines_of_an_abstract_are_kept():
     assert text.readable("one\n  two\x00\nthree") == "one\ntwo\nthree"
 
 
+def test_a_traceback_keeps_its_lines_and_blanks():
+    assert text.verbatim("Traceback:\n  File\n\tx\x1b[31m\ud800", 100) == "Traceback:\n  File\n    x [31m\ufffd"
+    assert text.verbatim("x" * 50, 10) == "x" * 9 + "…"
+
+
 def test_a_hostile_title_loses_nothing_but_its_power():
     assert unescaped(text.escape(HOSTILE)) == HOSTILE
 

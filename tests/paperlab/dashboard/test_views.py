@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 
 from paperlab.dashboard import main
+from paperlab.entities import Measurement
 from paperlab.library import landmarks
 from paperlab.library.database import open_or_create
+from paperlab.runs import structure
 from tests.paperlab.dashboard import filled
 
 LANDMARKS = len({paper.arxiv_id for paper in landmarks.shipped()})
@@ -172,6 +174,24 @@ def test_reproductions_show_tiers_needs_commands_and_runs(view, filled_home):
     assert "a CUDA GPU" in words
     assert filled.FINISHED in words
     assert "not-attempted" in words
+
+
+def test_a_reproduction_says_whether_its_code_was_checked_here(view, filled_home, monkeypatch):
+    assert "paperlab claims check --kind structural" in said(view("reproductions", filled_home, name="attention"))
+    measured = Measurement(None, None, None, None, None, "f", "", "", "", "parameters", 5.0, "", None, {})
+    monkeypatch.setattr("paperlab.dashboard.data.structural_check", lambda _: structure.Check("f", (measured,)))
+    words = said(view("reproductions", filled_home, name="attention"))
+    assert "✔ checked here]: 1 quantity" in words
+    assert "--self-test-resume" in words
+
+
+def test_a_run_that_failed_shows_its_traceback(view, tmp_path):
+    filled.fill(tmp_path, n_papers=2)
+    with filled.begin(tmp_path / "runs", filled.TRAINING) as recorder:
+        recorder.event("failed", why="no more", traceback="Traceback:\n  File x\nValueError: no more")
+    page = view("run", tmp_path, id=filled.TRAINING)
+    assert "Traceback:\n  File x\nValueError: no more" in [code.value for code in page.code]
+    assert "paperlab reproduce transformer-base --tier smoke" in said(page)
 
 
 def test_an_unknown_reproduction_is_an_error_in_words(view, filled_home):
