@@ -28,10 +28,10 @@ def render() -> None:
     kinds = [kind.value for kind in VerdictKind if any(item.verdict.kind is kind for item in judged)]
     sources = list(dict.fromkeys(item.claim.source for item in judged))
     columns = st.columns(2)
-    kind = columns[0].selectbox("verdict", kinds, index=None, placeholder="any", **address.choice("verdict", kinds))
-    source = columns[1].selectbox(
-        "source", sources, index=None, placeholder="any", format_func=brief, **address.choice("source", sources)
-    )
+    kept = address.choice("verdict", kinds, clears=("claim",))
+    kind = columns[0].selectbox("verdict", kinds, index=None, placeholder="any", **kept)
+    kept = address.choice("source", sources, clears=("claim",))
+    source = columns[1].selectbox("source", sources, index=None, placeholder="any", format_func=brief, **kept)
     if kind is None and source is None:
         _matrix(judged)
         _stale(judged)
