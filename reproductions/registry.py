@@ -31,6 +31,7 @@ PACKAGES = (
     "reproductions.gpt",
     "reproductions.bert",
     "reproductions.finetuning",
+    "reproductions.applications",
     "reproductions.llama",
     "reproductions.attention",
 )

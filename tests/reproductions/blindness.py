@@ -85,10 +85,18 @@ def finetuning(task: Any, model: Any) -> Iterator[Trial]:
         yield _later(outputs, inputs.tokens, size)
 
 
+def applications(task: Any, model: Any) -> Iterator[Trial]:
+    """What is written next depends on no later token and on no padding."""
+    batch, size = _first(task, lambda batch: not batch.real.all()), task.tokenizer.size
+    yield _padding(model.gpt.hidden, batch.tokens, batch.real, size)
+    yield _later(model.gpt.hidden, batch.tokens, size)
+
+
 TRIALS: dict[str, Callable[[Any, Any], Iterator[Trial]]] = {
     "transformer": transformer,
     "gpt": gpt,
     "bert": bert,
     "finetuning": finetuning,
+    "applications": applications,
     "llama": gpt,
 }

@@ -57,6 +57,20 @@ SMALL_CLASSIFIER = {
     "data.vocabulary": "300",
     "evaluation.batch_size": "256",
 }
+SMALL_APPLICATION = {
+    "model.num_layers": "1",
+    "model.d_model": "32",
+    "model.num_heads": "2",
+    "model.context": "48",
+    "model.dropout": "0.0",
+    "data.context": "48",
+    "data.batch_size": "6",
+    "data.examples": "64",
+    "data.measured": "8",
+    "data.vocabulary": "300",
+    "evaluation.new_tokens": "6",
+    "evaluation.samples": "2",
+}
 # Sizes at which a test trains the smoke tier in a second or two; what is computed stays the same.
 TINY = {
     "transformer-base": {
@@ -83,6 +97,10 @@ TINY = {
     },
     "gpt-1-cola": SMALL_CLASSIFIER,
     "bert-sst-2": SMALL_CLASSIFIER,
+    "summarization": SMALL_APPLICATION,
+    "question-answering": SMALL_APPLICATION,
+    "dialogue": SMALL_APPLICATION,
+    "code-generation": SMALL_APPLICATION,
     "llama": {**SMALL_GPT, "model.d_ff": "48", "data.characters": "40000", "data.vocabulary": "300"},
     "llama-grouped": {
         **SMALL_GPT,
