@@ -194,6 +194,8 @@ def test_a_training_run_is_followed_to_its_end(page, served, home):
         recorder.beat()
         go(page, f"{served}/run?id={filled.TRAINING}")
         assert page.locator("text=step 59 of 300").count() == 1
+        page.locator("button:has-text('hours')").click()  # while the page moves
+        page.wait_for_url(f"{served}/run?id={filled.TRAINING}&against=hours")
         filled.learn(recorder, range(60, 120))
         recorder.flush()
         recorder.beat()

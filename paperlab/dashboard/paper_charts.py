@@ -56,7 +56,12 @@ def calendar(days: Mapping[str, int], last: date, weeks: int = 26) -> Any:
             y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
             text=[[day.isoformat() for day in row] for row in cells],
             hovertemplate="%{text}: %{z:,} papers<extra></extra>",
-            colorscale=[[0, "rgba(128, 128, 128, 0.10)"], [0.001, "#c9ddf3"], [1, "#1c4f8a"]],
+            # One hue that covers more and more: more papers stand out more, on white and on black.
+            colorscale=[
+                [0, "rgba(128, 128, 128, 0.10)"],
+                [0.001, "rgba(53, 118, 189, 0.30)"],
+                [1, "rgba(53, 118, 189, 1)"],
+            ],
             zmin=0,
             xgap=2,
             ygap=2,
