@@ -1,14 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from paperlab.dashboard import notices
 from paperlab.dashboard.text import escape
 from tests.paperlab.dashboard import filled
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_searched_once() -> Iterator[None]:
+    """Streamlit looks through all installed packages for components, a server once and every AppTest.run() anew.
+
+    It takes ten times as long as a page of ours.
+    """
+    search = manifest_scanner.scan_component_manifests
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(manifest_scanner, "scan_component_manifests", functools.cache(search))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +44,7 @@ def view(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
             f"from paperlab.dashboard.views import {name} as view\n"
             "guarded(view.render)()\n"
         )
-        page = AppTest.from_string(script, default_timeout=30)
+        page = AppTest.from_string(script, default_timeout=100)
         for key, value in state.items():
             page.query_params[key] = value
         page.run()

@@ -32,7 +32,7 @@ def shown(page: AppTest) -> dict[str, object]:
 
 @pytest.fixture
 def page():
-    return lambda **state: _run(AppTest.from_function(controls), state)
+    return lambda **state: _run(AppTest.from_function(controls, default_timeout=100), state)
 
 
 def _run(page: AppTest, state: dict[str, object]) -> AppTest:

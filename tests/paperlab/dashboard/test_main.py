@@ -17,7 +17,7 @@ def app(monkeypatch, filled_home):
 
     def draw(address: str | None) -> AppTest:
         config.set_option("server.address", address)
-        return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+        return AppTest.from_file(str(ROOT / "app.py"), default_timeout=100).run()
 
     yield draw
     config.set_option("server.address", before)
