@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import event
 
 from paperlab.settings import LLM_PROFILE, ArxivSettings, Settings
@@ -19,6 +24,7 @@ from paperlab.store.database import Engine
 from tests import postgresql_server
 
 ROOT = Path(__file__).parents[1]
+walk_migrations = command.upgrade
 TEMPLATE = "current_schema"
 MEMORY = Path("/dev/shm")
 """A file system in memory, where there is one."""
@@ -141,6 +147,42 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("empty")
     database.open_database(Settings(home, f"sqlite:///{home / 'paperlab.db'}"), create=True).dispose()
     return home / "paperlab.db"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schema_made_once(empty_database: Path) -> Iterator[Callable[[Config, str], None]]:
+    """Where a command makes a SQLite database, it is given the tables that the migrations made once.
+
+    They come through Alembic's own call, in the caller's transaction, so that a crash leaves what it would leave.
+    Tests about migrations ask for `every_migration`; commands that run in a process of their own walk them all.
+    """
+    with closing(sqlite3.connect(empty_database)) as made:
+        shadows = {name for _, name, kind, *_ in made.execute("PRAGMA table_list") if kind == "shadow"}
+        objects = made.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+        tables = [statement for name, statement in objects if name not in shadows | {"sqlite_sequence"}]
+        settings = made.execute("SELECT k, v FROM full_text_config WHERE k <> 'version'").fetchall()
+        (revision,) = made.execute("SELECT version_num FROM alembic_version").fetchone()
+
+    def upgrade_to(config: Config, target: str) -> None:
+        connection: sa.Connection = config.attributes["connection"]
+        if connection.dialect.name != "sqlite" or sa.inspect(connection).get_table_names():
+            walk_migrations(config, target)
+            return
+        for statement in tables:
+            connection.exec_driver_sql(statement)
+        for setting in settings:
+            connection.exec_driver_sql("INSERT INTO full_text (full_text, rank) VALUES (?, ?)", setting)
+        connection.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "upgrade", upgrade_to)
+        yield upgrade_to
+
+
+@pytest.fixture
+def every_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty database walks all migrations, as a user's does."""
+    monkeypatch.setattr(command, "upgrade", walk_migrations)
 
 
 @pytest.fixture(scope="session")

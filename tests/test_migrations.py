@@ -20,6 +20,7 @@ from paperlab.library import search
 from paperlab.store import database, full_text, papers, upgrade
 from paperlab.store.schema import Base
 
+pytestmark = pytest.mark.usefixtures("every_migration")
 KEPT = Path(__file__).parent / "databases"
 """One database per past revision, as SQL: what a user of that time had."""
 
@@ -112,6 +113,25 @@ def test_upgrading_twice_is_nothing_to_do(settings_for):
     assert first.before is None
     assert first.seeded > 0
     assert (second.before, second.seeded) == (second.after, 0)
+
+
+@pytest.mark.sqlite
+def test_the_database_that_other_tests_are_given_is_what_the_migrations_make(
+    settings_for, schema_made_once, empty_database
+):
+    settings = settings_for()
+    settings.home.mkdir(parents=True)
+    config = Config()
+    with database.connect(settings).begin() as connection:
+        config.attributes["connection"] = connection
+        schema_made_once(config, "head")
+    assert dumped(settings.home / "paperlab.db") == dumped(empty_database)
+    assert status(settings) == "current"
+
+
+def dumped(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return list(connection.iterdump())
 
 
 def test_down_and_up_again_is_the_same_schema(settings_for):

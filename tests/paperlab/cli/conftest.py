@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from paperlab.cli import main
 from reproductions import registry
@@ -22,6 +23,23 @@ class Outcome:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def command_lines_built_once() -> Iterator[None]:
+    """A process builds one, from all its signatures; here a thousand commands would build it anew in one process."""
+    built: dict[tuple[str, ...], Any] = {}
+
+    def once(loaded: Sequence[str] = tuple(main.COMMANDS)) -> Any:
+        key = tuple(loaded)
+        if key not in built:
+            built[key] = typer.main.get_command(build(loaded))
+        return built[key]
+
+    build = main.command_line
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(main, "command_line", once)
+        yield
 
 
 @pytest.fixture

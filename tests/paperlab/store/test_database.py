@@ -18,6 +18,7 @@ from paperlab.store import cursors, database, papers, upgrade
 from tests.conftest import ROOT
 from tests.fakes import make_papers
 
+pytestmark = pytest.mark.usefixtures("every_migration")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
