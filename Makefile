@@ -59,10 +59,10 @@ check: setup
 	$(BIN)/python docs/generate_cli.py --check
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 test-postgresql: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --database postgresql tests/postgresql tests/test_migrations.py tests/paperlab
+	$(BIN)/python -m pytest -n 2 --database postgresql tests/postgresql tests/test_migrations.py tests/paperlab
 
 soak: setup
 	PAPERLAB_SOAK_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak --timeout 3600 -s

@@ -30,6 +30,8 @@ MEMORY = Path("/dev/shm")
 """A file system in memory, where there is one."""
 ROOM = 4 << 30
 """Bytes that must be free there: all tests together write some hundred megabytes."""
+LONGEST = ("test_browser", "test_contract", "test_resume", "test_benchmarks", "test_wheel", "test_distributed")
+"""Files; the browser waits more than it computes."""
 MOST_WORKERS = 8
 """More would wait for the longest file."""
 
@@ -72,8 +74,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The browser first: it waits more than it computes, and at the end one worker would wait alone."""
-    items.sort(key=lambda item: "test_browser" not in item.nodeid)
+    """What takes long first, or at the end one worker would wait for the other."""
+    first = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
     if config.getoption("database") == "postgresql":
         for item in items:
             if item.get_closest_marker("sqlite"):
