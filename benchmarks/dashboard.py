@@ -44,7 +44,9 @@ BARS = {
     **{"exceptions": 0, "console": 0, "requests_elsewhere": 0},
 }
 PAPERS = 100_000
-TIMES = 3
+TIMES = 2
+AFTER_A_WRITE = 3
+"""So many of a page's questions are asked again after a write."""
 PARTS = ("fill", "server", "start", "views", "record")
 _NOTES = "dashboard-benchmark.json"
 _READ = ArxivId.parse("1706.03762")
@@ -179,7 +181,7 @@ def warm(home: Path) -> dict[str, dict[str, Any]]:
         found[page] = {"warm": [drawn(page, state) for _ in range(TIMES) for state in states], "written": []}
     engine = database.open_database(Settings(home, f"sqlite:///{home / 'paperlab.db'}"))
     for page, states in asked.items():
-        for at, state in enumerate(states):
+        for at, state in enumerate(states[:AFTER_A_WRITE]):
             with database.session(engine) as writing:
                 reading.set_read(writing, [_READ], datetime.now(UTC), undo=at % 2 == 0)
             found[page]["written"].append(drawn(page, state))
