@@ -76,3 +76,15 @@ def test_every_score_lies_between_0_and_1_and_a_text_is_its_own_best_summary(one
     assert all(0 <= value <= 1 for value in rouge.scores(one, other).values())
     if len(one.split()) > 1:
         assert set(rouge.scores(one, one).values()) == {1.0}
+
+
+@given(WORDS, WORDS)
+def test_the_package_rouge_score_gives_the_same_numbers(one, other):
+    scoring = pytest.importorskip("rouge_score.rouge_scorer", reason="pip install rouge-score, to compare with it")
+    theirs = scoring.RougeScorer(["rouge1", "rouge2", "rougeL", "rougeLsum"], use_stemmer=False)
+    texts = [". ".join(text.split("d")) for text in (one, other)]  # some of several sentences
+    reference, summary = (text.replace(". ", ".\n") for text in texts)
+    found = theirs.score(reference, summary)
+    ours = rouge.scores(texts[1], texts[0])
+    for name, score in zip(rouge.NAMES, found.values(), strict=True):
+        assert ours[name] == pytest.approx(score.fmeasure), name
