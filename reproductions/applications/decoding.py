@@ -1,6 +1,6 @@
 """What a model writes behind prompts: the most probable tokens, and for word problems a calculator between them.
 
-The calculator is GSM8K's (2110.14168, section 2, and the released calculator.py): where the model has opened an
+The calculator is GSM8K's (its released README and calculator.py): where the model has opened an
 annotation "<<" and writes "=", what stands between them is computed, and the result and ">>" are put in place of what
 the model would have written.
 """

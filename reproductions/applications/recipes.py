@@ -78,7 +78,7 @@ _APPLICATIONS: Mapping[str, tuple[Data, Evaluation, int, dict[str, str]]] = {
         Evaluation(new_tokens=60),
         168,
         {
-            "data.dataset": "SciTLDR, section 3: abstracts only",
+            "data.dataset": "SciTLDR's released data: abstracts only (SciTLDR-A)",
             "data.context": "ours: holds 99 of 100 abstracts with their summary",
         },
     ),
@@ -87,7 +87,7 @@ _APPLICATIONS: Mapping[str, tuple[Data, Evaluation, int, dict[str, str]]] = {
         Evaluation(new_tokens=240),
         8390,
         {
-            "data.dataset": "GSM8K, section 2",
+            "data.dataset": "GSM8K's released data",
             "data.batch_size": "GSM8K's released train.py: 16",
             "data.context": "ours: holds every problem with its solution",
             "model.auxiliary": "ours: 1, near the released train.py, which learns every token of a row alike",

@@ -1,4 +1,4 @@
-"""How an application is trained and measured: GPT-1, sections 3.2 and 4.1; SciTLDR, section 5; GSM8K, section 4."""
+"""How an application is trained and measured: GPT-1, sections 3.2 and 4.1; SciTLDR's and GSM8K's released code."""
 
 from __future__ import annotations
 
