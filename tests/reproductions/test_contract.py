@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -124,7 +125,9 @@ def tiny(name):
     return override(registry.recipe(name, "smoke"), TINY[name])
 
 
+@functools.cache
 def task_of(name, data_home):
+    """Prepared once: tests build models of their own and read its data."""
     task = registry.task(name)(recipe=tiny(name), data_home=data_home, device=torch.device("cpu"), seed=0)
     task.prepare(lambda _: None)
     return task
