@@ -30,8 +30,16 @@ MEMORY = Path("/dev/shm")
 """A file system in memory, where there is one."""
 ROOM = 4 << 30
 """Bytes that must be free there: all tests together write some hundred megabytes."""
-LONGEST = ("test_browser", "test_contract", "test_resume", "test_benchmarks", "test_wheel", "test_distributed")
-"""Files; the browser waits more than it computes."""
+LONGEST = (
+    "test_browser",
+    "postgresql",
+    "test_contract",
+    "test_distributed",
+    "test_resume",
+    "test_benchmarks",
+    "test_wheel",
+)
+"""Files and a folder; browser and server wait more than they compute."""
 MOST_WORKERS = 8
 """More would wait for the longest file."""
 
@@ -76,7 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long first, or at the end one worker would wait for the other."""
     first = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
+    items.sort(key=lambda item: min(first.get(name, len(first)) for name in (item.path.stem, item.path.parent.name)))
     if config.getoption("database") == "postgresql":
         for item in items:
             if item.get_closest_marker("sqlite"):
