@@ -31,6 +31,8 @@ class IndexLanguage:
     without: Callable[[str, str], str]
     """The first and not the second."""
     ordinal: str
+    compared: str
+    """The ordinal in a condition on what `from_few` gives: never looked up by it."""
     matches: str
     """The condition on `full_text`, with {match} for the name of the parameter."""
     listed: str
@@ -85,6 +87,7 @@ FTS5 = IndexLanguage(
     any_of=lambda parts: f"({' OR '.join(parts)})",
     without=lambda wanted, unwanted: f"({wanted} NOT {unwanted})",
     ordinal="full_text.rowid",
+    compared="+full_text.rowid",  # without "+" SQLite looks an OR up by it, and then has no use for MATCH: an error
     matches="full_text MATCH {match}",
     listed="json_each(:{name}) AS {name}",
     from_few="{few} CROSS JOIN full_text ON full_text.rowid = few.value",  # in this order, whatever the planner thinks
@@ -122,6 +125,7 @@ TSQUERY = IndexLanguage(
     any_of=lambda parts: f"({' | '.join(parts)})",
     without=lambda wanted, unwanted: f"({wanted} & !{unwanted})",
     ordinal="full_text.ordinal",
+    compared="full_text.ordinal",
     matches="full_text.words @@ CAST({match} AS tsquery)",
     listed="unnest(CAST(:{name} AS bigint[])) AS {name}(value)",
     from_few="{few} JOIN full_text ON full_text.ordinal = few.value",

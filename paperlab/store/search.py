@@ -188,13 +188,15 @@ class _Source:
             row, source = "f.ordinal", "papers AS f"
             if few is not None:
                 row, source = "few.value", listed
+            compared = row
         else:
             row, source = language.ordinal, "full_text"
+            compared = row if few is None else language.compared
             values["match"] = asked.match
             conditions.insert(0, language.matches.format(match=":match"))
             if few is not None:
                 source = language.from_few.format(few=listed)
-        where = " AND ".join(conditions).replace(matching.ROW, row)
+        where = " AND ".join(conditions).replace(matching.ROW, compared)
         statement = f"SELECT {row} FROM {source} WHERE {where or 'true'} ORDER BY {row} DESC LIMIT :limit"  # noqa: S608
         return list(self.session.execute(sa.text(statement), values).scalars().all())
 

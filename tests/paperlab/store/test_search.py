@@ -221,6 +221,13 @@ def test_a_tag_with_any_quotes_is_found(session):
         assert holds(parse(query), search.facts_of(session, held)[0])
 
 
+def test_an_identifier_or_a_word_are_looked_for_among_the_few_papers_of_a_tag(session):
+    papers.upsert(session, [make(n, f"model {n}") for n in range(1, 5)], NOW)
+    reading.tag(session, ["2401.00002", "2401.00003"], ["later"], NOW)
+    assert set(titles(session, "model (id:2401.00002 OR model) tag:later")) == {"model 2", "model 3"}
+    assert titles(session, "model (id:2401.00002 OR ti:other) tag:later") == ["model 2"]
+
+
 def test_papers_without_an_abstract_are_ranked(session):
     papers.upsert(session, [make(n, f"common {n}", abstract="") for n in range(1, 4)], NOW)
     assert titles(session, "common OR 2") == ["common 2", "common 3", "common 1"]
