@@ -15,7 +15,7 @@ from paperlab.store.database import Engine, read_only
 @pytest.mark.parametrize(
     ("budget", "tier", "hours"),
     [
-        (Budget(4.5, "GPU-hours"), "full", 1.5),  # 1.5 h on one H100
+        (Budget(4.5, "GPU-hours"), "full", 1.3),  # 1.3 h on one H100
         (Budget(2.0, "CPU-hours"), "smoke", 0.04),  # 0.02 h on 2 CPU cores
     ],
 )
