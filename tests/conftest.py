@@ -88,7 +88,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("database") == "postgresql":
         for item in items:
             if item.get_closest_marker("sqlite"):
-                item.add_marker(pytest.mark.skip(reason="about SQLite's file"))
+                item.add_marker(
+                    pytest.mark.skip(reason="it is about SQLite's file, and these tests store in PostgreSQL")
+                )
 
 
 @pytest.fixture(scope="session")
@@ -233,5 +235,7 @@ def test_data() -> Path:
     """The folder of real captured answers and papers, which is no part of the repository."""
     folder = Path(os.environ.get("PAPERLAB_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no test data at {folder}; set PAPERLAB_TEST_DATA")
+        pytest.skip(
+            f"real papers and texts are no part of the repository, and {folder} is not there: set PAPERLAB_TEST_DATA"
+        )
     return folder

@@ -209,7 +209,7 @@ def test_the_server_listens_on_this_machine_only(served):
     port = served.rpartition(":")[2]
     listening = Path("/proc/net/tcp")
     if not listening.exists():
-        pytest.skip("no /proc/net/tcp on this system")
+        pytest.skip("only Linux lists its listening sockets in /proc/net/tcp")
     wanted = f":{int(port):04X}"
     lines = [
         line.split() for file in ("tcp", "tcp6") for line in (listening.parent / file).read_text().splitlines()[1:]

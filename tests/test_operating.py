@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[1] / "docs/operating.md").read_text(encoding="utf
 def test_systemd_understands_the_units(tmp_path, monkeypatch):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("systemd-analyze is not installed")
+        pytest.skip("only systemd can judge its units, and systemd-analyze is not installed")
     for name in ("HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
     folder = tmp_path / ".config/systemd/user"

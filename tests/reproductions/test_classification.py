@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from reproductions.data.classification import PYTHON_LINES, PYTHON_SENTENCES, SETS, SPLITS, Examples
@@ -17,11 +14,8 @@ MEASURED = {"sst-2": 872, "cola": 1043, "mrpc": 1725, "rte": 277, "sts-b": 1379,
 
 
 @pytest.fixture(scope="module")
-def texts():
-    folder = Path(os.environ.get("PAPERLAB_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not (folder / "text" / "sst2").is_dir():
-        pytest.skip(f"no test data at {folder}; set PAPERLAB_TEST_DATA")
-    return folder / "text"
+def texts(test_data):
+    return test_data / "text"
 
 
 @pytest.mark.parametrize("name", MEASURED)

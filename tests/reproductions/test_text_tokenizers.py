@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -99,18 +97,10 @@ def test_bytes_that_are_not_utf_8_are_shown_as_such():
     assert ByteTokenizer().decode([104, 195, 256, 105]) == f"h\ufffd{END_OF_TEXT}i"
 
 
-@pytest.fixture(scope="module")
-def shared():
-    folder = Path(os.environ.get("PAPERLAB_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not (folder / "tokenizers" / "gpt2").is_dir():
-        pytest.skip(f"no test data at {folder}; set PAPERLAB_TEST_DATA")
-    return folder
-
-
-def test_gpt_2s_own_vocabulary_encodes_ten_thousand_lines_as_transformers_does(shared):
-    paths = [shared / "tokenizers" / "gpt2" / name for name in ("encoder.json", "vocab.bpe")]
+def test_gpt_2s_own_vocabulary_encodes_ten_thousand_lines_as_transformers_does(test_data):
+    paths = [test_data / "tokenizers" / "gpt2" / name for name in ("encoder.json", "vocab.bpe")]
     ours, theirs = byte_level.gpt2(*paths), GPT2Tokenizer(vocab=str(paths[0]), merges=str(paths[1]))
-    with lzma.open(shared / "text" / "english-novels" / "train.txt.xz", "rt", encoding="utf-8") as file:
+    with lzma.open(test_data / "text" / "english-novels" / "train.txt.xz", "rt", encoding="utf-8") as file:
         lines = [next(file)[:120] for _ in range(10_000)]
     lines += LINES
     assert (ours.size, ours.end_of_text) == (50_257, 50_256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import os
 import subprocess
 import sys
 from itertools import islice
@@ -102,20 +101,12 @@ def test_vocabularies_that_cannot_be_are_refused(tmp_path):
         wordpiece.load(tmp_path / "vocab.txt")
 
 
-@pytest.fixture(scope="module")
-def shared():
-    folder = Path(os.environ.get("PAPERLAB_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not (folder / "tokenizers" / "bert-base-uncased").is_dir():
-        pytest.skip(f"no test data at {folder}; set PAPERLAB_TEST_DATA")
-    return folder
-
-
-def test_berts_own_vocabulary_encodes_ten_thousand_lines_as_transformers_does(shared, tmp_path):
+def test_berts_own_vocabulary_encodes_ten_thousand_lines_as_transformers_does(test_data, tmp_path):
     file = manifest.load()["bert-vocabulary"].files["vocabulary"]
-    ours = wordpiece.load(manifest.fetch(file, tmp_path, mirror=str(shared)).path)
+    ours = wordpiece.load(manifest.fetch(file, tmp_path, mirror=str(test_data)).path)
     assert ours.size == 30_522
-    theirs = BertTokenizer.from_pretrained(shared / "tokenizers" / "bert-base-uncased")
-    with lzma.open(shared / "text" / "english-novels" / "train.txt.xz", "rt", encoding="utf-8") as file:
+    theirs = BertTokenizer.from_pretrained(test_data / "tokenizers" / "bert-base-uncased")
+    with lzma.open(test_data / "text" / "english-novels" / "train.txt.xz", "rt", encoding="utf-8") as file:
         lines = [line[:120] for line in islice(file, 10_000)]
     lines += LINES
     assert ours.encode(lines, special=True) == theirs(lines, add_special_tokens=False)["input_ids"]
