@@ -102,9 +102,9 @@ def rates(bench: Bench) -> dict[str, Any]:
 
 
 def translation_step(bench: Bench) -> dict[str, Any]:
-    from benchmarks import gpu_training
+    from benchmarks import gpu_translation
 
-    return gpu_training.translation(bench.machine(), bench.shrink)
+    return gpu_translation.translation(bench.machine(), bench.shrink)
 
 
 def gpt2_step(bench: Bench) -> dict[str, Any]:
@@ -127,14 +127,14 @@ def beam(bench: Bench) -> dict[str, Any]:
 
 def nanogpt_shakespeare(bench: Bench) -> dict[str, Any]:
     """nanoGPT's own best on the whole validation split, and the seconds of training it took."""
-    from benchmarks import gpu_training
+    from benchmarks import gpu_shakespeare
 
     if bench.peers is None:
         raise SystemExit("nanoGPT is needed: put a checkout of it below --peers")
     with tempfile.TemporaryDirectory() as home:
-        rows, vocabulary = gpu_training.shakespeare_rows(Path(home))
+        rows, vocabulary = gpu_shakespeare.shakespeare_rows(Path(home))
     runs = [
-        gpu_training.nanogpt_shakespeare(
+        gpu_shakespeare.nanogpt_shakespeare(
             bench.machine(), bench.peers, rows, vocabulary, seed=seed, steps=2500, every=250
         )
         for seed in (0, 1, 2)
@@ -145,7 +145,7 @@ def nanogpt_shakespeare(bench: Bench) -> dict[str, Any]:
 
 def shakespeare(bench: Bench) -> dict[str, Any]:
     """When our runs are as low as the mean of nanoGPT's best, which `nanogpt` has measured on the same card."""
-    from benchmarks import gpu_training
+    from benchmarks import gpu_shakespeare
     from reproductions.run_directory import RunDirectory
 
     theirs = bench.out / "gpu-nanogpt.json"
@@ -156,7 +156,7 @@ def shakespeare(bench: Bench) -> dict[str, Any]:
     ours = []
     for run in runs:
         points = RunDirectory(bench.out / "runs" / run["run"]).metrics()
-        ours.append({"seed": run["seed"], **gpu_training.seconds_to(mean["best"], points)})
+        ours.append({"seed": run["seed"], **gpu_shakespeare.seconds_to(mean["best"], points)})
     reached = [run["seconds"] for run in ours if run["seconds"] is not None]
     ratio = round(mean["seconds"] / statistics.mean(reached), 2) if len(reached) == len(ours) else None
     return {"target": mean["best"], "ours": ours, "times_as_fast": ratio, "runs": runs}

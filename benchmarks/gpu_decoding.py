@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_training import Machine, fairseq_parts
+from benchmarks.gpu_training import Machine
+from benchmarks.gpu_translation import fairseq_parts
 
 
 def seconds(function: Callable[[], Any], machine: Machine, repeats: int) -> float:

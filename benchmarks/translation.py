@@ -112,7 +112,8 @@ def training(
     import torch
 
     from benchmarks import translation_sides as sides
-    from benchmarks.gpu_training import Machine, fairseq_translation
+    from benchmarks.gpu_training import Machine
+    from benchmarks.gpu_translation import fairseq_translation
     from reproductions.data.parallel import BatchStream, batch_of
 
     found: dict[str, Any] = {}

@@ -166,7 +166,7 @@ def fairseq_search(mine: Transformer, source: Tensor, room: int, written: dict[s
     """
     from fairseq.sequence_generator import SequenceGenerator
 
-    from benchmarks.gpu_training import fairseq_parts
+    from benchmarks.gpu_translation import fairseq_parts
 
     model, words = fairseq_parts(mine.model, len(mine.embedding.weight))
     give_fairseq_weights(mine, model)
