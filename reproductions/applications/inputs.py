@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from reproductions.data.prompted import Prompted
+from reproductions.data.shuffled import examples_at
+from reproductions.data.transfer import to_device
 from reproductions.tokenizers.byte_level import ByteLevelEncoding
 
 _WINDOW = 16  # batches among which rows are sorted by length, so that a batch needs little padding
@@ -54,7 +56,7 @@ class Batch:
     real: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(**{each.name: getattr(self, each.name).to(device, non_blocking=True) for each in fields(self)})
+        return Batch(**{each.name: to_device(getattr(self, each.name), device) for each in fields(self)})
 
 
 class Layout:
@@ -152,16 +154,11 @@ class RowStream:
     def _batches(self, window: int) -> list[list[Row]]:
         """The rows of a window, those of like length together, the batches in an order of their own."""
         places = range(window * _WINDOW * self._size, (window + 1) * _WINDOW * self._size)
-        orders = {
-            epoch: np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
-            for epoch in {place // len(self._rows) for place in places}
-        }
+        numbers = examples_at(places, len(self._rows), self._seed)
         random = np.random.default_rng([self._seed, window, 1])
         without = random.random(len(places)) < self._drop
         rows = []
-        for place, is_bare in zip(places, without, strict=True):
-            epoch, within = divmod(place, len(self._rows))
-            number = int(orders[epoch][within])
+        for number, is_bare in zip(numbers.tolist(), without, strict=True):
             rows.append((self._bare if is_bare else self._rows)[number])
         rows.sort(key=lambda row: len(row.tokens))
         return [rows[first * self._size : (first + 1) * self._size] for first in random.permutation(_WINDOW).tolist()]

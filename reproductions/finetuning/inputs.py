@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from reproductions.data.classification import Example, Relation
+from reproductions.data.shuffled import examples_at
+from reproductions.data.transfer import to_device
 from reproductions.tokenizers.text_tokenizer import TextTokenizer
 from reproductions.tokenizers.wordpiece import WordPiece
 
@@ -44,10 +46,10 @@ class Inputs:
 
     def to(self, device: torch.device) -> Inputs:
         return Inputs(
-            tokens=self.tokens.to(device, non_blocking=True),
-            segments=self.segments.to(device, non_blocking=True),
-            real=self.real.to(device, non_blocking=True),
-            last=self.last.to(device, non_blocking=True),
+            tokens=to_device(self.tokens, device),
+            segments=to_device(self.segments, device),
+            real=to_device(self.real, device),
+            last=to_device(self.last, device),
             orders=self.orders,
         )
 
@@ -60,7 +62,7 @@ class Batch:
     labels: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.inputs.to(device), self.labels.to(device, non_blocking=True))
+        return Batch(self.inputs.to(device), to_device(self.labels, device))
 
 
 @dataclass(frozen=True)
@@ -188,12 +190,7 @@ class ExampleStream:
     def _batches(self, window: int) -> list[np.ndarray]:
         """Of the examples of a window, sorted by length, in an order of their own."""
         count = _WINDOW * self._size
-        places = np.arange(window * count, (window + 1) * count)
-        epochs, within = np.divmod(places, len(self._split))
-        orders = {
-            epoch: np.random.default_rng([self._seed, epoch]).permutation(len(self._split)) for epoch in set(epochs)
-        }
-        numbers = np.array([orders[epoch][place] for epoch, place in zip(epochs, within, strict=True)])
+        numbers = examples_at(range(window * count, (window + 1) * count), len(self._split), self._seed)
         numbers = numbers[np.argsort(self._split.lengths[numbers], kind="stable")]
         random = np.random.default_rng([self._seed, window, 1])
         return [numbers[n * self._size : (n + 1) * self._size] for n in random.permutation(_WINDOW)]
