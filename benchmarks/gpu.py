@@ -16,6 +16,7 @@ Predictions were written before anything was run on a GPU; they are kept in the 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import statistics
@@ -284,6 +285,12 @@ def card() -> dict[str, Any]:
     return {"gpu": properties.name, "memory_gb": memory, "torch": torch.__version__, "cuda": torch.version.cuda}
 
 
+def peers_at_hand(folder: Path | None) -> list[str]:
+    """What a part could be measured beside; what is missing here is missing from its ratios."""
+    found = [name for name in ("transformers", "fairseq") if importlib.util.find_spec(name) is not None]
+    return found + (["nanoGPT"] if folder is not None and (folder / "nanoGPT" / "model.py").exists() else [])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
@@ -309,21 +316,28 @@ def main() -> int:
         print("error: this machine has no CUDA device; nothing was measured.", file=sys.stderr)
         return 4
     words.out.mkdir(parents=True, exist_ok=True)
+    code = 0
     for part in PARTS:
         name = f"gpu-{part.name}"
         if (words.part and part.name not in words.part) or (words.out / f"{name}.json").exists():
             continue
         print(f"{part.name}: {part.question}", file=sys.stderr)
         began = time.monotonic()
-        measured = part.measure(Bench(words.out, peers=words.peers, only_warms=words.warm))
+        try:
+            measured = part.measure(Bench(words.out, peers=words.peers, only_warms=words.warm))
+        except SystemExit as refused:  # the other parts go on; this one has no record, so the next call tries it again
+            print(f"error: {part.name} was not measured: {refused}", file=sys.stderr)
+            code = 4
+            continue
         if words.warm:
             print(json.dumps(measured))
             continue
         seconds = math.ceil(time.monotonic() - began)
         content = {"predicted": part.predicted, "measured": measured, "seconds": seconds, "card": card()}
+        content["peers_at_hand"] = peers_at_hand(words.peers)
         record.write(words.out, name, part.question, content)
         print(json.dumps(measured))
-    return 0
+    return code
 
 
 if __name__ == "__main__":
