@@ -176,6 +176,8 @@ def test_every_page_stands_and_shows_what_a_pasted_address_asks_for(page, served
     state, shown = PASTED[address]
     go(page, f"{served}/{address}?{state}")
     page.wait_for_selector(shown)
+    for table in page.locator("[data-testid=stTable]").all():
+        assert table.evaluate("here => here.querySelector('table').offsetWidth <= here.clientWidth"), "it is cut off"
 
 
 def test_hostile_text_is_shown_and_does_nothing(page, served):

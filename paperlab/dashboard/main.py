@@ -60,7 +60,11 @@ _STYLE = """<style>
 [data-testid="stPageLink"] a p {white-space: normal; overflow-wrap: anywhere}
 [data-testid="stMain"] :is([data-testid="stMarkdownContainer"], [data-testid="stCaptionContainer"]) {margin-bottom: 0}
 [data-testid="stMain"] [data-testid="stMarkdownContainer"] p {margin-bottom: 0; line-height: 1.4}
-[data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top; overflow-wrap: anywhere}
+[data-testid="stTable"] :is(td, th) {padding: .28rem .5rem; vertical-align: top}
+[data-testid="stTable"] td {white-space: normal; min-width: 5.5rem}
+[data-testid="stTable"] td:first-child {min-width: 8.5rem}
+[data-testid="stTable"] :is(td, th) [data-testid="stMarkdownContainer"] {max-width: none}
+[data-testid="stTable"] :is(td, th) [data-testid="stMarkdownContainer"] :is(p, a, strong) {overflow-wrap: anywhere}
 [data-testid="stText"] {overflow-wrap: anywhere}
 [data-testid="stBaseButton-tertiary"] {min-height: 0; padding: 0 .15rem; line-height: 1.35}
 [data-testid="stBaseButton-tertiary"] p {font-size: .82rem}

@@ -18,7 +18,10 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def requests_by_day(receipts: Iterable[Receipt]) -> Any:
-    """Requests to arXiv a day, and how many answers were refusals (429, 503 and the like)."""
+    """Requests to arXiv a day, and how many answers were refusals (429, 503 and the like).
+
+    What is not refused need not be answered: a machine without network sends, and hears nothing.
+    """
     asked: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     for receipt in receipts:
@@ -27,8 +30,8 @@ def requests_by_day(receipts: Iterable[Receipt]) -> Any:
         refused[day] += sum(receipt.details.get("refusals", {}).values())
     days = sorted(asked)
     figure = go.Figure()
-    answered = [max(asked[day] - refused[day], 0) for day in days]
-    figure.add_trace(go.Bar(x=days, y=answered, name="answered", marker={"color": "#3576bd"}))
+    others = [max(asked[day] - refused[day], 0) for day in days]
+    figure.add_trace(go.Bar(x=days, y=others, name="not refused", marker={"color": "#3576bd"}))
     figure.add_trace(
         go.Bar(
             x=days,

@@ -15,6 +15,8 @@ from paperlab.settings import Settings
 from paperlab.store import database, papers, receipts
 from reproductions.run_directory import Recorder
 
+LONG_WORD = "siebenhundertachtundzwanzigtausendfünfhundertneunzig"
+"""Nowhere a space: a table has to break it."""
 HOSTILE = (
     "<script>alert(1)</script> costs $5 and $\\href{javascript:alert(3)}{x}$ [here](javascript:alert(2)) "
     "![i](http://evil.example/a.png) :material/home: :red[hot] https://evil.example/a"
@@ -127,7 +129,7 @@ def learn(recorder: Recorder, steps: range) -> None:
         recorder.metrics({"train/loss": loss, "train/lr": 1e-3 * step, "train/tokens_per_second": 9000.0}, step)
         if step % 25 == 0:
             recorder.metrics({"val/loss": loss + 0.1, "val/exact_match": 1 - math.exp(-step / 80)}, step)
-            for word, right in (("forty-two", "zweiundvierzig"), ("seven", "sieben")):
+            for word, right in (("forty-two", "zweiundvierzig"), ("seven", LONG_WORD)):
                 said = right if step > 100 else HOSTILE
                 recorder.sample(step=step, source=word, output=said, reference=right, decoding={"beam": 4})
 
